@@ -1,0 +1,152 @@
+"""HTTP routes: whether the process lives, whether it is ready, and the way in for commands."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import json
+import logging
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import anyio
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from etl.calls import error_to_plain, perform
+from etl.errors import MetaLayerError, UsageError
+from etl.model import CheckState
+
+MOST_BYTES = 1_000_000
+READY_SECONDS = 5.0
+USAGE = 2  # the exit code of errors that the asker made
+log = logging.getLogger("metalayer.api")
+
+
+class BodyTooLargeError(Exception):
+    """More than MOST_BYTES came."""
+
+
+def routes(process: ModuleType) -> list[Route]:
+    """The routes of one process. `process` carries `service`, `problem` and `secret` (see etl.process)."""
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(_: Request) -> Response:
+        parts = await _parts(process)
+        ready = all(part["ready"] for part in parts.values())
+        state = {"status": "ready" if ready else "not ready", "parts": parts}
+        return JSONResponse(state, 200 if ready else 503)
+
+    async def call(request: Request) -> Response:
+        return await _call(process, request)
+
+    return [
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/engine/call", call, methods=["POST"]),
+    ]
+
+
+async def _parts(process: ModuleType) -> dict[str, dict[str, Any]]:
+    """Engine, ledger and warehouse, each asked on its own. Says no address and no message of theirs."""
+    service = process.service
+    if service is None:
+        why = "failed to start" if process.problem is not None else "starting"
+        return {part: {"ready": False, "state": why} for part in ("engine", "ledger", "warehouse")}
+    probes: dict[str, Callable[[], Any]] = {
+        "engine": lambda: _engine_is_well(service),
+        "ledger": lambda: service.runs(limit=1),
+        "warehouse": lambda: service.select("select 1 as answer", limit=1),
+    }
+    return {part: await _probe(part, probe) for part, probe in probes.items()}
+
+
+async def _probe(part: str, probe: Callable[[], Any]) -> dict[str, Any]:
+    try:
+        with anyio.fail_after(READY_SECONDS):
+            await anyio.to_thread.run_sync(probe, abandon_on_cancel=True)
+    except TimeoutError:
+        return {"ready": False, "state": f"no answer in {READY_SECONDS:.0f} s"}
+    except Exception:
+        # Whatever it is, it means "not ready"; the reason may name addresses, so it goes to the log alone.
+        log.exception("readiness: %s does not answer", part)
+        return {"ready": False, "state": "does not answer"}
+    return {"ready": True, "state": "answers"}
+
+
+def _engine_is_well(service: Any) -> None:
+    for facts in service.system().services:
+        if facts.name.lower().startswith("engine") and facts.state == CheckState.FAILED:
+            raise UsageError(f"The engine is not well: {facts.detail}")
+
+
+async def _call(process: ModuleType, request: Request) -> Response:
+    if not _from_loopback(request) or not _knows_secret(process, request):
+        return _refused(401, "This address serves the commands of this machine alone.")
+    try:
+        method, kwargs = _asked(await _body(request))
+    except BodyTooLargeError:
+        return _refused(413, f"A call may hold {MOST_BYTES:,} bytes at most.")
+    except ValueError as fault:
+        return _refused(400, f"This is no call: {fault}.")
+    return await run_in_threadpool(_answer, process, method, kwargs)
+
+
+def _answer(process: ModuleType, method: str, kwargs: dict[str, Any]) -> Response:
+    if process.service is None:
+        starting = UsageError("The engine has not started yet.", "Try again in a moment.")
+        return _failed(process.problem or starting)
+    try:
+        return JSONResponse({"ok": perform(process.service, method, kwargs)})
+    except MetaLayerError as error:
+        return _failed(error)
+    except Exception as fault:
+        log.exception("call %s", method)
+        failure = MetaLayerError(f"The engine failed in {method}: {fault}", "Its log has the details.")
+        return JSONResponse({"error": error_to_plain(failure) | {"kind": "Unexpected"}}, 500)
+
+
+def _failed(error: MetaLayerError) -> Response:
+    return JSONResponse({"error": error_to_plain(error)}, 400 if error.exit_code == USAGE else 500)
+
+
+def _from_loopback(request: Request) -> bool:
+    try:
+        return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
+
+
+def _knows_secret(process: ModuleType, request: Request) -> bool:
+    secret = getattr(process, "secret", None)
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    known = hmac.compare_digest(given.encode(), str(secret or "").encode())
+    return bool(secret) and scheme.lower() == "bearer" and known
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise BodyTooLargeError
+    return body
+
+
+def _asked(body: bytes) -> tuple[str, dict[str, Any]]:
+    """Method and arguments. Raises ValueError for anything else."""
+    match json.loads(body):
+        case {"method": str(method), "kwargs": dict(kwargs)}:
+            return method, kwargs
+        case {"method": str(method)}:
+            return method, {}
+    raise ValueError("it names no method with its kwargs")
+
+
+def _refused(status: int, message: str) -> Response:
+    return JSONResponse({"error": error_to_plain(UsageError(message))}, status)

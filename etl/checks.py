@@ -1,0 +1,183 @@
+"""Checks as failing rows: one query gives verdict, count and sample. A check that examined nothing is unexamined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from time import perf_counter
+from typing import Any
+
+from etl.errors import ChecksBlocked
+from etl.layers.gold import read_as
+from etl.model import (
+    Check,
+    CheckResult,
+    CheckState,
+    Contract,
+    MoneyAccount,
+    Reconcile,
+    RowAccount,
+    Severity,
+    Table,
+)
+from etl.warehouse import Session
+
+SAMPLE_ROWS = 5
+ROWS_CLOSE, MONEY_CLOSES = "Row account closes", "Money account closes"
+SET_ASIDE, UNREADABLE = "No row set aside", "No line unreadable"
+FRESH = "Fresh enough"
+
+
+@dataclass(frozen=True)
+class Examiner:
+    """Runs the declared checks of tables as they were built in this run."""
+
+    session: Session
+    names: Mapping[str, str]  # logical table → how SQL reads it in this run
+    dialect: str
+    at: datetime
+    run_id: int
+
+    def examine(self, table: Table) -> list[CheckResult]:
+        """Every declared check of a table, then its reconciliations."""
+        results = [self._declared(check) for check in table.checks]
+        return results + [self._reconciled(table, reconcile) for reconcile in table.reconcile]
+
+    def _declared(self, check: Check) -> CheckResult:
+        started = perf_counter()
+        sql = self._read(check.sql, check.table)
+        examined = int(self.session.rows(self._read(check.examined_sql, check.table))[0][0])
+        failing = int(self.session.rows(f"select count(*) from ({sql}) as failing")[0][0]) if examined else 0  # noqa: S608
+        sample = self._sample(sql) if failing else ()
+        return self._result(check.name, check.table, check.severity, examined, failing, started, sql, sample)
+
+    def _sample(self, sql: str) -> tuple[dict[str, Any], ...]:
+        rows = self.session.rows(f"select to_json(failing) from ({sql}) as failing limit {SAMPLE_ROWS}")  # noqa: S608
+        import json
+
+        return tuple(json.loads(row[0]) for row in rows)
+
+    def _reconciled(self, table: Table, reconcile: Reconcile) -> CheckResult:
+        started = perf_counter()
+        sql = (
+            f'select (select coalesce(sum("{reconcile.column}"), 0) from {{table}}) as found, '  # noqa: S608
+            f'(select coalesce(sum("{reconcile.source_column}"), 0) from {reconcile.source}) as expected, '
+            f"(select count(*) from {reconcile.source}) as examined"
+        )
+        sql = self._read(sql, table.name)
+        found, expected, examined = self.session.rows(sql)[0]
+        differs = Decimal(found) != Decimal(expected)
+        name = f"{reconcile.column} equals {reconcile.source}.{reconcile.source_column}"
+        sample = ({"found": str(found), "expected": str(expected)},) if differs else ()
+        result = self._result(
+            name, table.name, table.severity, int(examined), int(differs), started, sql, sample
+        )
+        return replace(result, message=f"{found} against {expected}")
+
+    def _read(self, sql: str, table: str) -> str:
+        """`{table}` and every other table as this run reads them, in the warehouse's dialect."""
+        named = sql.replace("${table}", table).replace("{table}", table)
+        return read_as(named, tuple(sorted(self.names.items())), self.dialect)
+
+    def _result(
+        self,
+        name: str,
+        table: str,
+        severity: Severity,
+        examined: int,
+        failing: int,
+        started: float,
+        sql: str = "",
+        sample: tuple[dict[str, Any], ...] = (),
+    ) -> CheckResult:
+        return CheckResult(
+            check=name,
+            table=table,
+            severity=severity,
+            state=state_of(examined, failing, severity),
+            examined=examined,
+            failing=failing,
+            duration_seconds=perf_counter() - started,
+            query=sql,
+            sample=sample,
+            run_id=self.run_id,
+            examined_at=self.at,
+        )
+
+
+def state_of(examined: int, failing: int, severity: Severity) -> CheckState:
+    """No empty green: nothing examined is never passed."""
+    if examined == 0:
+        return CheckState.UNEXAMINED
+    if failing == 0:
+        return CheckState.PASSED
+    return CheckState.FAILED if severity is Severity.BLOCK else CheckState.WARNED
+
+
+def require_passable(results: Sequence[CheckResult]) -> None:
+    """Raises ChecksBlocked when a blocking check failed, with its count and query."""
+    failed = [r for r in results if r.state is CheckState.FAILED and r.severity is Severity.BLOCK]
+    if failed:
+        worst = failed[0]
+        raise ChecksBlocked(
+            f"{worst.table}: the check {worst.check!r} found {worst.failing:,} of {worst.examined:,} rows that break "
+            f"it{f', and {len(failed) - 1} more checks failed' if len(failed) > 1 else ''}. "
+            f"{f'First: {dict(worst.sample[0])}. ' if worst.sample else ''}The last good version stays published.",
+            "See the check on the Quality page, mend the data or the rule, then run it again.",
+        )
+
+
+def account_checks(
+    contract: Contract, rows: Sequence[RowAccount], money: Sequence[MoneyAccount], at: datetime, run_id: int
+) -> list[CheckResult]:
+    """The engine's own checks of a source, from its accounts: they close, and how much was set aside."""
+    table = f"silver.{contract.silver_table}" if contract.silver_table else f"bronze.{contract.bronze_table}"
+    lines, bronze = sum(a.lines for a in rows), sum(a.bronze for a in rows)
+    aside, unreadable = sum(a.quarantined for a in rows), sum(a.unreadable for a in rows)
+
+    def result(name: str, severity: Severity, examined: int, failing: int, message: str) -> CheckResult:
+        state = state_of(examined, failing, severity)
+        return CheckResult(
+            name,
+            table,
+            severity,
+            state,
+            examined,
+            failing,
+            0.0,
+            message=message,
+            run_id=run_id,
+            examined_at=at,
+        )
+
+    open_lines = sum(abs(a.lines_difference) + abs(a.rows_difference) for a in rows)
+    results = [
+        result(ROWS_CLOSE, Severity.BLOCK, lines, open_lines, f"{lines:,} lines, {open_lines:,} unexplained"),
+        result(UNREADABLE, Severity.WARN, lines, unreadable, f"{unreadable:,} of {lines:,} lines"),
+    ]
+    if contract.silver_table:
+        results.append(result(SET_ASIDE, Severity.WARN, bronze, aside, f"{aside:,} of {bronze:,} rows"))
+    for column in dict.fromkeys(a.column for a in money):
+        sums = [a for a in money if a.column == column]
+        differing = sum(not a.closes for a in sums)
+        difference = sum((a.difference for a in sums), Decimal(0))
+        name = f"{MONEY_CLOSES} ({column})"
+        results.append(
+            result(name, Severity.BLOCK, bronze, differing, f"difference {difference} {sums[0].currency}")
+        )
+    return results
+
+
+def freshness(newest_arrival: datetime | None, fresh_within: timedelta | None, now: datetime) -> CheckState:
+    """Age of the newest arrival against the promise; without either it is not examined."""
+    if newest_arrival is None or fresh_within is None:
+        return CheckState.UNEXAMINED
+    return CheckState.PASSED if now - newest_arrival <= fresh_within else CheckState.WARNED
+
+
+def worst(states: Sequence[CheckState]) -> CheckState:
+    """The worst fact of a group: failed, warned, unexamined, then passed."""
+    order = (CheckState.FAILED, CheckState.WARNED, CheckState.UNEXAMINED, CheckState.PASSED)
+    return next((state for state in order if state in states), CheckState.UNEXAMINED)

@@ -1,0 +1,129 @@
+"""Commands that ask for rows: query, explain, quarantine."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from etl.calls import MOST_ROWS
+from etl.cli.output import Answer, Output, write_file
+from etl.cli.tables import cell, table
+from etl.facts import Rows
+from etl.wire import from_plain, objects
+
+if TYPE_CHECKING:
+    from etl.cli.running import Context
+
+
+def query(context: Context) -> Answer:
+    """The rows of one SELECT as a table, as CSV or as JSON."""
+    asked = context.arguments
+    with context.door() as door:
+        plain = door.call("select", sql=asked.sql, limit=asked.limit)
+    rows = from_plain(Rows, plain)
+    if rows.truncated:
+        context.output.say(f"Only the first {len(rows.rows):,} rows; --limit asks for more.")
+    return Answer(objects(rows), lambda output: _show(output, rows, asked.format))
+
+
+def explain(context: Context) -> Answer:
+    """The way of one row, from the line of its file to where it is now."""
+    with context.door() as door:
+        found = door.call("explain", table=context.arguments.table, key=context.arguments.key)
+    return Answer(found, lambda output: _show_way(output, found), 0 if found["found"] else 1)
+
+
+def quarantine(context: Context) -> Answer:
+    """What was set aside: listed, or exported whole."""
+    return _export(context) if context.arguments.action == "export" else _list(context)
+
+
+def _list(context: Context) -> Answer:
+    asked = context.arguments
+    with context.door() as door:
+        reasons = [r for r in door.call("quarantine_reasons") if asked.source in ("", r["source"])]
+        rows = None
+        if asked.source:
+            plain = door.call("quarantine", source=asked.source, reason=asked.reason, limit=asked.limit)
+            rows = from_plain(Rows, plain)
+    document = {"reasons": reasons, "rows": objects(rows) if rows else []}
+    return Answer(document, lambda output: _show_quarantine(output, reasons, rows))
+
+
+def _export(context: Context) -> Answer:
+    asked = context.arguments
+    with context.door() as door:
+        plain = door.call("quarantine", source=asked.source, reason=asked.reason, limit=MOST_ROWS)
+    rows = from_plain(Rows, plain)
+    if rows.truncated:
+        context.output.say(f"Only the first {len(rows.rows):,} rows were exported.")
+    if asked.out is None:
+        return Answer(objects(rows), lambda output: _show(output, rows, asked.format))
+    text = as_csv(rows) if asked.format == "csv" else as_json(rows)
+    write_file(asked.out, text)
+    document = {"written": asked.out, "rows": len(rows.rows)}
+    return Answer(document, lambda output: output.line(f"{len(rows.rows):,} rows written to {asked.out}."))
+
+
+def as_csv(rows: Rows) -> str:
+    """The rows under a header, lists as JSON, nothing for null, \\r\\n as RFC 4180 has it."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(rows.columns)
+    writer.writerows([_field(value) for value in row] for row in rows.rows)
+    return text.getvalue()
+
+
+def as_json(rows: Rows) -> str:
+    """A list of objects in column order."""
+    return json.dumps(objects(rows), indent=2, ensure_ascii=False) + "\n"
+
+
+def _field(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+
+
+def _show(output: Output, rows: Rows, form: str) -> None:
+    if form == "csv":
+        output.write(as_csv(rows))
+    elif form == "json":
+        output.write(as_json(rows))
+    else:
+        table(output, rows.columns, [[_cell(value) for value in row] for row in rows.rows])
+        output.line(f"({len(rows.rows):,} {'row' if len(rows.rows) == 1 else 'rows'})")
+
+
+def _cell(value: Any) -> Any:
+    """Ids and amounts as they are: a thousands separator would make another text of them."""
+    if isinstance(value, list):
+        return "; ".join(map(str, value))
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _show_way(output: Output, found: dict[str, Any]) -> None:
+    if not found["found"]:
+        output.line(f"{found['table']} has no row {found['key']}, and nothing under that key was received.")
+    for heading, sentence in found["steps"]:
+        output.line(f"{heading}: {sentence}")
+    if found["raw"]:
+        output.line(f"As received ({found['path']}, line {found['line_number']}):")
+        output.line(f"  {cell(found['raw'])}")
+
+
+def _show_quarantine(output: Output, reasons: Sequence[dict[str, Any]], rows: Rows | None) -> None:
+    if not reasons:
+        output.line("Nothing is in quarantine.")
+        return
+    counted = [
+        (r["source"], r["reason"], r["rows"], "unreadable line" if r["unreadable"] else "row")
+        for r in reasons
+    ]
+    table(output, ("Source", "Reason", "Rows", "What"), counted)
+    if rows is not None:
+        output.line()
+        _show(output, rows, "table")

@@ -1,0 +1,131 @@
+"""The engine: takes queued runs one at a time, executes them, and reconciles what a crash left behind."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from etl.errors import LedgerError, MetaLayerError
+from etl.execution import Execution, Tools
+from etl.model import Run, RunState
+
+POLL_SECONDS = 0.25
+
+
+class Engine:
+    """One per process. `work` may be called by one thread at a time."""
+
+    def __init__(
+        self,
+        tools: Tools,
+        logs: Path,
+        before_run: Callable[[], None] = lambda: None,
+        after_run: Callable[[Run], None] = lambda run: None,
+    ) -> None:
+        self.tools = tools
+        self._before_run = before_run
+        self._after_run = after_run
+        self._logs = logs
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._working = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def take_over(self) -> int:
+        """Prepare the warehouse, take the fencing number, and end what an earlier engine left unfinished."""
+        self.tools.warehouse.prepare(list(self.tools.catalog.contracts.values()))
+        fence = self.tools.warehouse.take_fence()
+        self._reconcile()
+        return fence
+
+    def _reconcile(self) -> None:
+        """The ledger is a copy: a run that published silver or gold has succeeded, any other unfinished one not."""
+        with self.tools.warehouse.session() as session:
+            published = dict(
+                session.rows(
+                    "select run_id, max(version) from bronze._publications "
+                    "where not starts_with(table_name, 'bronze.') group by run_id"
+                )
+            )
+            highest = session.rows("select coalesce(max(run_id), 0) from bronze._publications")[0][0]
+        for run in self.tools.ledger.unfinished():
+            if run.state is RunState.QUEUED:
+                continue
+            if run.run_id in published:
+                self.tools.ledger.mark_succeeded(run.run_id, int(published[run.run_id]))
+            else:
+                self.tools.ledger.interrupt(run.run_id, "The process ended while the run was at work.")
+        self.tools.ledger.raise_run_ids(int(highest))
+
+    def start(self) -> None:
+        """Work on queued runs in a thread of its own until `stop`."""
+        self._thread = threading.Thread(target=self._loop, name="metalayer-engine", daemon=True)
+        self._thread.start()
+
+    def stop(self, patience_seconds: float = 20.0) -> None:
+        """Ask a running run to end at its next task, and wait for it."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(patience_seconds)
+            self._thread = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the engine's thread works."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def wake(self) -> None:
+        """Look at the queue now instead of at the next poll."""
+        self._wake.set()
+
+    def _loop(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                worked = self.work_one()
+            except (
+                LedgerError
+            ) as fault:  # out of reach for now: told on the System page by `readyz`, tried again
+                self._log(f"ledger: {fault}")
+                worked = None
+            if worked is None:
+                self._wake.wait(POLL_SECONDS)
+                self._wake.clear()
+
+    def work_one(self, on_progress: Callable[[], None] = lambda: None) -> Run | None:
+        """Execute the oldest queued run to its end; None when nothing is queued or another is at work."""
+        with self._working:
+            run = self.tools.ledger.claim_next()
+            if run is None:
+                return None
+            self._before_run()
+            state, error, version = self._execute(run, on_progress)
+            self.tools.ledger.finish_run(run.run_id, state, error, version)
+            ended = self.tools.ledger.run(run.run_id)
+        try:
+            self._after_run(ended)
+        except MetaLayerError as fault:  # the run itself has ended; what follows it must not undo that
+            self._log(f"after run {run.run_id}: {fault}")
+        return ended
+
+    def _execute(self, run: Run, on_progress: Callable[[], None]) -> tuple[RunState, str, int | None]:
+        execution = Execution(run, self.tools, on_progress, self._stopping.is_set)
+        try:
+            return execution.go()
+        except MetaLayerError as fault:
+            return RunState.FAILED, str(fault), execution.version
+        except Exception as fault:  # a fault of ours ends this run, not the engine; the trace goes to the log
+            self._log(traceback.format_exc())
+            return (
+                RunState.FAILED,
+                f"Unexpected: {type(fault).__name__}: {fault}. The trace is in {self._logs}.",
+                (execution.version),
+            )
+
+    def _log(self, text: str) -> None:
+        self._logs.mkdir(parents=True, exist_ok=True)
+        stamp = self.tools.clock().isoformat(timespec="seconds")
+        with (self._logs / "engine.log").open("a", encoding="utf-8") as log:
+            log.write(f"{stamp} {text.rstrip()}\n")

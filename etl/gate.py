@@ -1,0 +1,92 @@
+"""What people may ask the warehouse in SQL: one SELECT over tables of the four schemas, with known functions only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from etl.errors import UsageError
+
+SCHEMAS = frozenset({"bronze", "silver", "gold", "quarantine"})
+LONGEST = 20_000  # characters of a statement
+
+FUNCTIONS = frozenset(
+    """
+    abs and any_value approx_distinct array_agg array_length array_to_string arg_max arg_min avg between bit_and
+    bit_length bool_and bool_or cast ceil ceiling chr coalesce collate concat concat_ws corr count count_if countif
+    covar_pop covar_samp cume_dist current_date current_timestamp date date_add date_diff datediff date_part
+    date_sub date_trunc day day_of_month day_of_week day_of_year dayname dense_rank exp extract first first_value
+    floor greatest group_concat hash hour if ifnull in initcap isnan lag last last_day last_value lead least left
+    length levenshtein like ilike list list_contains ln log logical_and logical_or lower lpad ltrim max md5 median
+    min minute mod mode month monthname nth_value ntile nullif or percent_rank percentile_cont percentile_disc pow
+    power quantile quantile_cont quantile_disc quarter rank regexp_extract regexp_full_match regexp_i_like
+    regexp_like regexp_matches regexp_replace repeat replace reverse right round row_number rpad rtrim second sign
+    similar_to split split_part sqrt starts_with stddev stddev_pop stddev_samp str_position strftime string_agg
+    strpos substr substring sum time_to_str timestamp timestamp_trunc to_char trim try_cast ts_or_ds_to_date
+    unix_to_time upper var_pop var_samp variance variance_pop week xor year not case contains dpipe safe_divide
+    ts_or_ds_add ts_or_ds_diff date_from_parts make_date exists anonymous_agg_func date_to_date_str str_to_date
+    str_to_time time_str_to_date ucase lcase str_length char_length width_bucket trunc
+    """.split()
+)
+
+
+def require_select(sql: str) -> str:
+    """The statement without its closing semicolon. Raises UsageError, naming what is not allowed."""
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
+    if len(sql) > LONGEST:
+        raise UsageError(f"The query has {len(sql):,} characters; at most {LONGEST:,} are read.")
+    try:
+        statements = [found for found in sqlglot.parse(sql, dialect="duckdb") if found is not None]
+    except SqlglotError as fault:
+        raise UsageError(
+            f"This is not SQL that can be read: {_first_line(fault)}.", "Mend the query."
+        ) from fault
+    if len(statements) != 1:
+        raise UsageError(
+            f"One SELECT is asked for, {len(statements)} statements came.", "Send them one by one."
+        )
+    tree = statements[0]
+    if not isinstance(tree, exp.Query):
+        raise UsageError(f"Only a SELECT may be asked, not {tree.key.upper()}.", "Changes go through runs.")
+    for problem in _problems(tree):
+        raise UsageError(problem, "Ask over bronze, silver, gold and quarantine, with ordinary functions.")
+    return tree.sql(dialect="duckdb")
+
+
+def _problems(tree: object) -> Iterator[str]:
+    from sqlglot import exp
+
+    assert isinstance(tree, exp.Expression)  # noqa: S101 - for the type checker
+    ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+    for node in tree.walk():
+        if isinstance(node, exp.Table):
+            yield from _table_problems(node, ctes)
+        elif isinstance(node, exp.Into | exp.Command | exp.DML | exp.DDL) and not isinstance(node, exp.Query):
+            yield f"{node.key.upper()} is not allowed in a query."
+        elif isinstance(node, exp.Func):
+            name = node.name if isinstance(node, exp.Anonymous) else node.sql_name()
+            if name.lower() not in FUNCTIONS:
+                yield f"The function {name.lower()} is not on the list of allowed ones."
+
+
+def _table_problems(node: object, ctes: set[str]) -> Iterator[str]:
+    from sqlglot import exp
+
+    assert isinstance(node, exp.Table)  # noqa: S101 - for the type checker
+    if not isinstance(node.this, exp.Identifier):
+        yield "A query may not call a function in place of a table."
+    elif node.catalog:
+        yield f"{node.catalog}.{node.db}.{node.name}: another database may not be named."
+    elif not node.db:
+        if node.name.lower() not in ctes:
+            yield f"{node.name!r} names no schema: write silver.{node.name}, for example."
+    elif node.db.lower() not in SCHEMAS:
+        yield f"{node.db}.{node.name} is outside bronze, silver, gold and quarantine."
+
+
+def _first_line(fault: Exception) -> str:
+    import re
+
+    return re.sub(r"\x1b\[[0-9;]*m", "", str(fault)).split("\n", 1)[0].rstrip(".")

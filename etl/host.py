@@ -1,0 +1,89 @@
+"""Brings the engine up with the server and down with it, and keeps trying while something stands in the way."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from etl import announcement
+from etl.announcement import Announcement
+from etl.errors import MetaLayerError
+from etl.process import process
+from etl.service import Service, start_service
+from etl.settings import Settings, read_settings
+
+RETRY_SECONDS = 3.0
+
+
+@dataclass
+class Host:
+    """One per process: the service, its announcement, and the thread that starts it."""
+
+    url: str
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+    _service: Service | None = None
+    _announced: tuple[Settings, Announcement] | None = None
+
+    def start(self) -> None:
+        """Start in the background, so that the server answers meanwhile."""
+        self._thread = threading.Thread(target=self._bring_up, name="metalayer-host", daemon=True)
+        self._thread.start()
+
+    def _bring_up(self) -> None:
+        told = ""
+        while not self._stopping.is_set():
+            try:
+                self._start_once()
+                return
+            except MetaLayerError as fault:
+                process().problem = fault
+                if str(fault) != told:
+                    told = str(fault)
+                    print(f"MetaLayer cannot start yet.\n{fault}", flush=True)
+            self._stopping.wait(RETRY_SECONDS)
+
+    def _start_once(self) -> None:
+        settings = read_settings()
+        service = start_service(settings, wait_seconds=0)
+        announced = announcement.announce(settings.engine_file, self.url, datetime.now(UTC))
+        living = process()
+        living.secret, living.problem, living.service = announced.secret, None, service
+        self._service, self._announced = service, (settings, announced)
+        service.live()
+        if settings.sample and service.version() == 0:
+            service.request_run(by="up --sample")
+        print(f"MetaLayer is up at {self.url}", flush=True)
+
+    def stop(self) -> None:
+        """Let go of everything; a run at work ends at its next step and is due again."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(30)
+        living = process()
+        living.service, living.secret = None, None
+        if self._announced is not None:
+            announcement.withdraw(self._announced[0].engine_file, self._announced[1])
+        if self._service is not None:
+            self._service.close()
+
+
+def start_host(url: str) -> Host:
+    """The one host of this process, started; the same one again whatever is reloaded."""
+    living = process()
+    with living.lock:
+        if living.host is None:
+            living.host = Host(url)
+            living.host.start()
+        found: Host = living.host
+        return found
+
+
+def stop_host() -> None:
+    """Stop the host of this process, if there is one."""
+    living = process()
+    with living.lock:
+        host, living.host = living.host, None
+    if host is not None:
+        host.stop()

@@ -1,0 +1,23 @@
+"""The ledger: the record of runs, tasks, schedules, ticks and audit; a copy of results and accounts.
+
+It is the only meeting point of page, command, API and engine, in one process or in ten.
+"""
+
+from __future__ import annotations
+
+from etl.ledger.notes import Notes
+from etl.ledger.pipelines import SCHEDULED, Pipelines
+from etl.ledger.records import AuditEntry, KeptAccounts, NewTask, PipelineState
+from etl.ledger.results import Results
+from etl.ledger.runs import Runs
+from etl.ledger.tasks import Tasks
+
+__all__ = ["SCHEDULED", "AuditEntry", "KeptAccounts", "Ledger", "NewTask", "PipelineState"]
+
+
+class Ledger(Runs, Tasks, Pipelines, Results, Notes):
+    """Everything the engine remembers, in one SQLite file. Threads and processes may share it.
+
+    Every call is one short transaction and raises LedgerUnavailable when the file stays locked, DiskFull,
+    or LedgerError; all of them carry the database's own error as their cause.
+    """

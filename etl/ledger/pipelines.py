@@ -1,0 +1,119 @@
+"""How the pipelines are scheduled: paused or not, their cron, and the ticks that came due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from etl.errors import UsageError
+from etl.ledger.records import PipelineState, all_columns, tick_of, values_of
+from etl.ledger.store import Store
+from etl.ledger.tables import pipelines, ticks
+from etl.model import PIPELINES, Tick, TickOutcome
+from etl.settings import DEFAULT_SCHEDULE
+
+SCHEDULED = "master_etl_orchestrator"
+"""The one pipeline that has a schedule by default."""
+
+
+class Pipelines(Store):
+    """One row per pipeline that differs from its default, one per tick."""
+
+    def pipelines(self) -> dict[str, PipelineState]:
+        """The five pipelines, in the order of `PIPELINES`."""
+        with self._reading() as connection:
+            return {name: _pipeline(connection, name) for name in PIPELINES}
+
+    def set_paused(self, pipeline: str, paused: bool) -> None:
+        """Pause or resume a schedule; what is asked for by hand still runs. Raises UsageError."""
+        with self._writing() as connection:
+            _keep(connection, pipeline, paused=paused)
+
+    def set_cron(self, pipeline: str, cron: str) -> None:
+        """Schedule a pipeline from now on ("" for never). The same cron again changes nothing.
+
+        The caller has validated `cron` with `etl.scheduler.parse_cron`. Raises UsageError.
+        """
+        with self._writing(durable=True) as connection:
+            if _pipeline(connection, pipeline).cron != cron:
+                _keep(connection, pipeline, cron=cron, since=self._clock())
+
+    def begin_schedules(self) -> None:
+        """Put in force every cron that no scheduler has seen yet: nothing before now counts as missed."""
+        with self._writing(durable=True) as connection:
+            for name in PIPELINES:
+                state = _pipeline(connection, name)
+                if state.cron and state.since is None:
+                    _keep(connection, name, since=self._clock())
+
+    def record_tick(
+        self,
+        pipeline: str,
+        due_at: datetime,
+        outcome: TickOutcome,
+        run_id: int | None = None,
+        reason: str = "",
+        count: int = 1,
+        last_due_at: datetime | None = None,
+    ) -> bool:
+        """Write the outcome of a due time. False, and nothing written, when it has one already."""
+        return self.record_ticks([Tick(pipeline, due_at, outcome, run_id, reason, count, last_due_at)]) == 1
+
+    def record_ticks(self, found: Sequence[Tick]) -> int:
+        """Write the outcomes of due times that have none yet, in one transaction; how many were written."""
+        with self._writing(durable=True) as connection:
+            new = [tick for tick in found if not _recorded(connection, tick)]
+            if new:
+                connection.execute(ticks.insert(), all_columns(new, ticks, recorded_at=self._clock()))
+            return len(new)
+
+    def settle_tick(
+        self, pipeline: str, due_at: datetime, outcome: TickOutcome, run_id: int | None, reason: str
+    ) -> None:
+        """Replace the provisional outcome of a due time by what became of it."""
+        this = (ticks.c.pipeline == pipeline) & (ticks.c.due_at == due_at)
+        with self._writing(durable=True) as connection:
+            connection.execute(
+                ticks.update().where(this).values(outcome=outcome, run_id=run_id, reason=reason)
+            )
+
+    def ticks(self, limit: int = 50) -> tuple[Tick, ...]:
+        """Latest due first."""
+        newest = sa.select(ticks).order_by(ticks.c.due_at.desc(), ticks.c.tick_id.desc()).limit(limit)
+        with self._reading() as connection:
+            return tuple(tick_of(row) for row in connection.execute(newest))
+
+    def last_tick(self, pipeline: str, until: datetime | None = None) -> Tick | None:
+        """The latest due time of a pipeline that has an outcome, later ones than `until` left aside.
+
+        Later ones exist after a clock that was ahead has been set right.
+        """
+        mine = sa.select(ticks).where(ticks.c.pipeline == pipeline)
+        if until is not None:
+            mine = mine.where(ticks.c.due_at <= until)
+        with self._reading() as connection:
+            row = connection.execute(mine.order_by(ticks.c.due_at.desc()).limit(1)).first()
+            return None if row is None else tick_of(row)
+
+
+def _pipeline(connection: sa.Connection, name: str) -> PipelineState:
+    if name not in PIPELINES:
+        raise UsageError(f"There is no pipeline {name!r}.", f"There are: {', '.join(PIPELINES)}.")
+    row = connection.execute(sa.select(pipelines).where(pipelines.c.name == name)).first()
+    if row is None:
+        return PipelineState(name, paused=False, cron=DEFAULT_SCHEDULE if name == SCHEDULED else "")
+    return PipelineState(**values_of(row, PipelineState))
+
+
+def _keep(connection: sa.Connection, name: str, **changed: object) -> None:
+    state = _pipeline(connection, name)
+    row = {"name": name, "paused": state.paused, "cron": state.cron, "since": state.since} | changed
+    connection.execute(pipelines.delete().where(pipelines.c.name == name))
+    connection.execute(pipelines.insert().values(**row))
+
+
+def _recorded(connection: sa.Connection, tick: Tick) -> bool:
+    this = (ticks.c.pipeline == tick.pipeline) & (ticks.c.due_at == tick.due_at)
+    return connection.execute(sa.select(ticks.c.tick_id).where(this)).first() is not None

@@ -1,0 +1,119 @@
+"""What a run found: a copy of check results, accounts, table versions and timings, for screens."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from etl.facts import StageTiming
+from etl.ledger.records import KeptAccounts, all_columns, check_of, values_of
+from etl.ledger.store import Store
+from etl.ledger.tables import check_results, money_accounts, row_accounts, table_versions, timings
+from etl.model import CheckResult, MoneyAccount, Published, RowAccount
+
+
+class Results(Store):
+    """Copies of what the warehouse knows. Saving the same version again replaces it."""
+
+    def save_checks(self, results: Sequence[CheckResult]) -> None:
+        """Keep one examination of each check. Results without a time get the present one."""
+        now = self._clock()
+        timed = [result if result.examined_at else replace(result, examined_at=now) for result in results]
+        self._add(check_results, all_columns(timed, check_results))
+
+    def latest_checks(self) -> tuple[CheckResult, ...]:
+        """The newest result of every check, by table and name. Checks no longer declared are among them."""
+        each = [check_results.c.table, check_results.c.check]
+        newest = sa.select(sa.func.max(check_results.c.result_id)).group_by(*each)
+        query = sa.select(check_results).where(check_results.c.result_id.in_(newest)).order_by(*each)
+        with self._reading() as connection:
+            return tuple(check_of(row) for row in connection.execute(query))
+
+    def check_history(self, limit: int = 10) -> dict[tuple[str, str], tuple[int, ...]]:
+        """Failing rows per (table, check), oldest first, at most `limit` of the newest."""
+        found = check_results.c
+        age = sa.func.row_number().over(
+            partition_by=[found.table, found.check], order_by=found.result_id.desc()
+        )
+        ranked = sa.select(
+            found.result_id, found.table, found.check, found.failing, age.label("age")
+        ).subquery()
+        query = sa.select(ranked).where(ranked.c.age <= limit).order_by(ranked.c.result_id)
+        history: dict[tuple[str, str], list[int]] = defaultdict(list)
+        with self._reading() as connection:
+            for row in connection.execute(query):
+                history[row.table, row.check].append(row.failing)
+        return {check: tuple(failing) for check, failing in history.items()}
+
+    def save_accounts(self, version: int, rows: Sequence[RowAccount], money: Sequence[MoneyAccount]) -> None:
+        """Keep the accounts of a version, totals (batch_id "") and batches alike."""
+        with self._writing() as connection:
+            for table, records in ((row_accounts, rows), (money_accounts, money)):
+                connection.execute(table.delete().where(table.c.version == version))
+                if records:
+                    connection.execute(table.insert(), all_columns(records, table, version=version))
+
+    def accounts(self, version: int | None = None) -> KeptAccounts:
+        """The accounts of that version, or of the newest one kept; by source and batch."""
+        with self._reading() as connection:
+            if version is None:
+                version = connection.scalar(sa.select(sa.func.max(row_accounts.c.version))) or 0
+            rows = tuple(
+                RowAccount(**values_of(row, RowAccount)) for row in _of(connection, row_accounts, version)
+            )
+            money = tuple(
+                MoneyAccount(**values_of(row, MoneyAccount))
+                for row in _of(connection, money_accounts, version)
+            )
+            return KeptAccounts(version if rows or money else 0, rows, money)
+
+    def save_table_versions(self, published: Sequence[Published]) -> None:
+        """Keep what was published for each table."""
+        rows = all_columns(published, table_versions)
+        with self._writing() as connection:
+            for row in rows:
+                same = (table_versions.c.table == row["table"]) & (table_versions.c.version == row["version"])
+                connection.execute(table_versions.delete().where(same))
+            if rows:
+                connection.execute(table_versions.insert(), rows)
+
+    def table_history(self, limit: int = 14) -> dict[str, tuple[tuple[int, int], ...]]:
+        """(version, rows) per qualified table, oldest first, at most `limit` of the newest."""
+        found = table_versions.c
+        age = sa.func.row_number().over(partition_by=found.table, order_by=found.version.desc())
+        ranked = sa.select(found.table, found.version, found.rows, age.label("age")).subquery()
+        query = sa.select(ranked).where(ranked.c.age <= limit).order_by(ranked.c.version)
+        history: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        with self._reading() as connection:
+            for row in connection.execute(query):
+                history[row.table].append((row.version, row.rows))
+        return {table: tuple(versions) for table, versions in history.items()}
+
+    def save_timings(self, stages: Sequence[StageTiming]) -> None:
+        """Keep how long each stage of a run took."""
+        self._add(timings, all_columns(stages, timings))
+
+    def timings(self, limit: int = 20) -> tuple[StageTiming, ...]:
+        """Those of the newest `limit` runs that have any: newest run first, stages as they were saved."""
+        newest = sa.select(timings.c.run_id).distinct().order_by(timings.c.run_id.desc()).limit(limit)
+        query = (
+            sa.select(timings)
+            .where(timings.c.run_id.in_(newest.scalar_subquery()))
+            .order_by(timings.c.run_id.desc(), timings.c.timing_id)
+        )
+        with self._reading() as connection:
+            return tuple(StageTiming(**values_of(row, StageTiming)) for row in connection.execute(query))
+
+    def _add(self, table: sa.Table, rows: list[dict[str, object]]) -> None:
+        if rows:
+            with self._writing() as connection:
+                connection.execute(table.insert(), rows)
+
+
+def _of(connection: sa.Connection, table: sa.Table, version: int) -> sa.CursorResult[tuple[object, ...]]:
+    return connection.execute(
+        sa.select(table).where(table.c.version == version).order_by(table.c.source, table.c.batch_id)
+    )

@@ -1,0 +1,182 @@
+"""The header of a file against its contract: columns are matched by name, never by position."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from etl.errors import FileRefused
+from etl.model import Column, Contract
+from etl.reader.grammar import NOT_CLOSED, STRAY_RETURN, Fault, Grammar, Lines, Record
+from etl.reader.survey import opened
+from etl.reader.text import Text
+
+_MOST_BYTES = 1024 * 1024  # a header longer than this is no header
+_BOM = b"\xef\xbb\xbf"
+_DELIMITERS = ((",", "','"), (";", "';'"), ("\t", "a tab"), ("|", "'|'"), (":", "':'"))
+_CONTROLS = frozenset(range(9)) | frozenset(range(14, 32)) - {0x1A, 0x1B}
+
+
+@dataclass(frozen=True)
+class Header:
+    """Where the contract's columns are in a file. `places` has one entry per contract column: its position, or
+    None when it is missing. `end` is the offset of the first record's first byte.
+    """
+
+    width: int  # columns in the file
+    places: tuple[int | None, ...]
+    missing: tuple[str, ...]
+    unknown: tuple[str, ...]
+    renamed: tuple[tuple[str, str], ...]  # (found alias, name)
+    blank: int  # blank lines before it
+    lines: int
+    end: int
+
+
+def read_header(text: Text, contract: Contract, grammar: Grammar) -> Header:
+    """Find and match the header. Raises FileRefused with the reason when the file cannot be this contract's."""
+    first = _first_line_bytes(text)
+    raw, blank, lines, end = _first_record(text, first, grammar)
+    names = tuple(field.decode("utf-8").strip() for field in raw)
+    _check_duplicates(text.name, names)
+    found = _match(text.name, names, contract)
+    missing = tuple(column.name for column in contract.columns if column.name not in found)
+    unknown = tuple(_unknown(names, found))
+    _check_missing(text.name, names, missing, unknown, contract)
+    _check_unknown(text.name, unknown, contract)
+    return Header(
+        width=len(names),
+        places=tuple(found.get(column.name) for column in contract.columns),
+        missing=missing,
+        unknown=unknown,
+        renamed=tuple((names[place], name) for name, place in found.items() if names[place] != name),
+        blank=blank,
+        lines=lines,
+        end=end,
+    )
+
+
+def _first_line_bytes(text: Text) -> bytes:
+    with opened(text.path) as stream:
+        return stream.read(_MOST_BYTES)
+
+
+def _first_record(text: Text, first: bytes, grammar: Grammar) -> tuple[list[bytes], int, int, int]:
+    """The header's fields, the blank lines before it, its own lines, and the offset after it."""
+    start = len(_BOM) if first.startswith(_BOM) else 0
+    lines = first[start:].split(b"\n")
+    blank = 0
+    while blank < len(lines) and not lines[blank].strip(b" \t\r"):
+        blank += 1
+    if blank == len(lines):
+        raise FileRefused(f"{text.name} has no header line: it holds nothing but blank lines.", "Export it again.")
+    _check_text(text, lines[blank])
+    record = grammar.record_at(Lines(lines, grammar.quote), blank)
+    if not isinstance(record, Record):
+        reason = record.reason if isinstance(record, Fault) else NOT_CLOSED
+        hint = "Save it with LF or CRLF line ends." if reason == STRAY_RETURN else "Fix the export."
+        raise FileRefused(f"{text.name} has a header line that cannot be taken apart: {reason}.", hint)
+    taken = lines[: blank + record.lines]
+    _check_text(text, b"\n".join(taken))
+    whole = text.survey.size_bytes <= len(first)
+    end = start + sum(len(line) + 1 for line in taken)
+    if end > len(first) and not whole:
+        raise FileRefused(f"{text.name} has a first line of more than 1 MB, so it is no CSV.", "Fix the export.")
+    return record.fields, blank, record.lines, min(end, text.survey.size_bytes)
+
+
+def _check_text(text: Text, line: bytes) -> None:
+    if not _CONTROLS.isdisjoint(line):
+        hint = "Export it as CSV; where it is UTF-16 text, it needs a byte order mark or the contract's encoding."
+        raise FileRefused(f"{text.name} is binary: its first line holds control characters.", hint)
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        raise FileRefused(
+            f"{text.name} is not {text.encoding} text: its header line reads {text.shown(line)[:80]!r}.",
+            "Set the encoding in its contract (for example cp1252), or fix the export.",
+        ) from problem
+
+
+def _check_duplicates(name: str, names: Sequence[str]) -> None:
+    twice = [found for found, count in Counter(names).items() if count > 1 and found]
+    if twice:
+        raise FileRefused(f"{name} has the column {_quoted(twice)} more than once.", "Fix the export.")
+
+
+def _match(file: str, names: Sequence[str], contract: Contract) -> dict[str, int]:
+    """Contract name → position. The name itself counts before any alias."""
+    found = {}
+    for column in contract.columns:
+        places = [names.index(column.name)] if column.name in names else _alias_places(column, names)
+        if len(places) > 1:
+            both = _quoted([names[place] for place in places])
+            raise FileRefused(f"{file} has several columns for '{column.name}': {both}.", "Fix the export.")
+        found.update({column.name: place for place in places})
+    return found
+
+
+def _alias_places(column: Column, names: Sequence[str]) -> list[int]:
+    return [place for place, name in enumerate(names) if name in column.aliases]
+
+
+def _unknown(names: Sequence[str], found: dict[str, int]) -> list[str]:
+    known = set(found.values())
+    return [name or f"(column {place + 1}, no name)" for place, name in enumerate(names) if place not in known]
+
+
+def _check_missing(
+    file: str, names: Sequence[str], missing: Sequence[str], unknown: Sequence[str], contract: Contract
+) -> None:
+    needed = [name for name in missing if contract.column(name).required or name in contract.key]
+    if not needed:
+        return
+    if len(names) == 1:
+        _check_delimiter(file, names[0], contract)
+    message = f"{file} has no column{'s' if len(needed) > 1 else ''} {_quoted(needed)} (found {_quoted(unknown)})."
+    if len(needed) == len(contract.columns) and not _meant(needed[0], unknown):
+        raise FileRefused(message, f"Is its header line missing? {contract.file} names the columns.")
+    raise FileRefused(message, _hint(needed, unknown, contract))
+
+
+def _check_delimiter(file: str, header: str, contract: Contract) -> None:
+    own = contract.dialect.delimiter
+    shown = dict(_DELIMITERS).get(own, f"'{own}'")
+    for delimiter, words in _DELIMITERS:
+        if delimiter != own and delimiter in header:
+            raise FileRefused(
+                f"{file} is separated by {words}, but its contract says {shown}: the header is one field, {header!r}.",
+                f"Set the delimiter in {contract.file}, or fix the export.",
+            )
+
+
+def _hint(needed: Sequence[str], unknown: Sequence[str], contract: Contract) -> str:
+    for name in needed:
+        meant = _meant(name, unknown)
+        if meant:
+            its = "its" if len(needed) == 1 else f"the {name}"
+            return f"Add '{meant}' to {its} aliases in {contract.file}, or fix the export."
+    return f"Fix the export, or name the new columns as aliases in {contract.file}."
+
+
+def _meant(name: str, unknown: Sequence[str]) -> str:
+    """The unknown column that is most likely `name`, or ""."""
+    folded = {found.casefold().replace(" ", "_"): found for found in unknown}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1)
+    inside = [found for fold, found in folded.items() if len(fold) > 2 and (fold in name or name in fold)]
+    return folded[close[0]] if close else (inside[0] if inside else "")
+
+
+def _check_unknown(file: str, unknown: Sequence[str], contract: Contract) -> None:
+    if unknown and contract.unknown_columns == "block":
+        raise FileRefused(
+            f"{file} has {_quoted(unknown)}, which the contract does not know.",
+            f"Declare them in {contract.file}, let it ignore unknown columns, or fix the export.",
+        )
+
+
+def _quoted(names: Sequence[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:10]) or "no other column"
+    return shown + (f" and {len(names) - 10} more" if len(names) > 10 else "")

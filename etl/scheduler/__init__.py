@@ -1,0 +1,185 @@
+"""When runs begin by themselves: cron ticks and arriving files, on APScheduler's threads.
+
+One Scheduler per process; the caller sees to that. It asks for runs, it never executes them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from etl.errors import MetaLayerError
+from etl.ledger import SCHEDULED, Ledger, PipelineState
+from etl.model import Schedule, Trigger
+from etl.scheduler.arrivals import Watch
+from etl.scheduler.cron import next_due, parse_cron
+from etl.scheduler.ticks import RequestRun, Ticks
+
+__all__ = ["RequestRun", "Scheduler", "parse_cron"]
+
+log = logging.getLogger(__name__)
+
+RESOURCES_SECONDS = 5.0
+"""How often the machine's load is sampled."""
+
+RETRY_SECONDS = 5.0
+"""How soon a tick is tried again whose run could not be queued."""
+
+STOP_SECONDS = 5.0
+"""How long `stop` waits for a callback that is at work."""
+
+
+class Scheduler:
+    """Asks for runs when a schedule comes due and when a file has arrived."""
+
+    def __init__(  # noqa: PLR0913  its surroundings: handed over once, at start-up
+        self,
+        ledger: Ledger,
+        landing_roots: Callable[[], Sequence[Path]],
+        patterns: Sequence[str],
+        request: RequestRun,
+        clock: Callable[[], datetime],
+        poll_seconds: float = 1.0,
+        settle_seconds: float = 2.0,
+        resources: Callable[[], object] | None = None,
+        *,
+        known: Callable[[Path], bool] | None = None,
+        cron: str | None = None,
+    ) -> None:
+        """`cron` is what the settings say of the orchestrator; None leaves what the ledger holds.
+
+        `known` tells which of the files that lie there at the start bring nothing new.
+        Raises SettingsError for a cron line that is none.
+        """
+        if cron:
+            parse_cron(cron)
+        self._ledger = ledger
+        self._ticks = Ticks(ledger, request, clock)
+        self._watch = Watch(landing_roots, patterns, settle_seconds, known)
+        self._request = request
+        self._clock = clock
+        self._poll_seconds = poll_seconds
+        self._resources = resources
+        self._cron = cron
+        self._lock = threading.RLock()
+        self._jobs: BackgroundScheduler | None = None
+        self._in_force: dict[str, PipelineState] = {}
+
+    def start(self) -> None:
+        """Write down what was missed, ask for the run that makes up for it, and begin. Again: no effect."""
+        with self._lock:
+            if self._jobs is not None:
+                return
+            self._ledger.begin_schedules()
+            for state in self._scheduled():
+                self._ticks.catch_up(state, parse_cron(state.cron))
+            if self._cron is not None:  # only now: what was missed came due under the line before
+                self._ledger.set_cron(SCHEDULED, self._cron)
+            self._jobs = _background()
+            self._add_intervals(self._jobs)
+            self._load()
+            self._jobs.start()
+
+    def stop(self) -> None:
+        """No new callback begins; waits for those at work, but not for ever. Again: no effect."""
+        jobs, self._jobs = self._jobs, None
+        if jobs is None:
+            return
+        jobs.shutdown(wait=False)
+        if self._lock.acquire(timeout=STOP_SECONDS):
+            self._lock.release()
+
+    @property
+    def alive(self) -> bool:
+        """Whether schedules and arrivals are being watched."""
+        jobs = self._jobs
+        return jobs is not None and jobs.running
+
+    def reload(self) -> None:
+        """Take up a changed cron line or pause; what came due before is settled under the line before."""
+        with self._lock:
+            for name in list(self._in_force):
+                self._settle(name)
+            self._load()
+
+    def schedules(self) -> tuple[Schedule, ...]:
+        """The pipelines that have a cron line, with the next due time of each that is not paused."""
+        return tuple(
+            Schedule(state.name, state.cron, state.paused, self._next(state)) for state in self._scheduled()
+        )
+
+    def next_due(self, pipeline: str) -> datetime | None:
+        """When this pipeline runs by itself next; None when it is paused or has no cron line."""
+        due = {schedule.pipeline: schedule.next_due for schedule in self.schedules()}
+        return due.get(pipeline)
+
+    def _next(self, state: PipelineState) -> datetime | None:
+        return None if state.paused else next_due(parse_cron(state.cron), self._clock())
+
+    def _scheduled(self) -> list[PipelineState]:
+        return [state for state in self._ledger.pipelines().values() if state.cron]
+
+    def _load(self) -> None:
+        self._in_force = {state.name: state for state in self._scheduled()}
+        if self._jobs is None:
+            return
+        for job in self._jobs.get_jobs():
+            if job.id.startswith("tick "):
+                job.remove()
+        for state in self._in_force.values():
+            self._jobs.add_job(self._tick, parse_cron(state.cron), args=[state.name], id=f"tick {state.name}")
+
+    def _add_intervals(self, jobs: BackgroundScheduler) -> None:
+        jobs.add_job(self._look, IntervalTrigger(seconds=self._poll_seconds, timezone=UTC), id="arrivals")
+        if self._resources is not None:
+            every = IntervalTrigger(seconds=RESOURCES_SECONDS, timezone=UTC)
+            jobs.add_job(self._resources, every, id="resources")
+
+    def _tick(self, pipeline: str) -> None:
+        with self._lock:
+            jobs = self._jobs
+            if jobs is None:
+                return
+            try:
+                self._settle(pipeline)
+            except MetaLayerError as error:
+                log.warning("The tick of %s is tried again in %s s: %s", pipeline, RETRY_SECONDS, error)
+                again = DateTrigger(datetime.now(UTC) + timedelta(seconds=RETRY_SECONDS))
+                name = f"tick {pipeline} again"
+                jobs.add_job(self._tick, again, args=[pipeline], id=name, replace_existing=True)
+
+    def _settle(self, pipeline: str) -> None:
+        """Give every due time up to now its outcome, under the line in force and the pause of this moment."""
+        state = self._in_force.get(pipeline)
+        if state is not None:
+            paused = self._ledger.pipelines()[pipeline].paused
+            now = PipelineState(state.name, paused, state.cron, state.since)
+            self._ticks.settle(now, parse_cron(state.cron))
+
+    def _look(self) -> None:
+        news = self._watch.look(time.monotonic())
+        with self._lock:
+            if not news or self._jobs is None:
+                return
+            try:
+                self._request(SCHEDULED, trigger=Trigger.ARRIVAL)
+                self._watch.announce(news)
+            except MetaLayerError as error:
+                log.warning("%d arrived files are told of again in a moment: %s", len(news), error)
+
+
+def _background() -> BackgroundScheduler:
+    # APScheduler tells at INFO of every poll, at WARNING of a poll that took longer than a second.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    # A late callback is still made, once; it finds all that came due by itself.
+    return BackgroundScheduler(
+        timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+    )

@@ -1,0 +1,116 @@
+"""Gives every due time of a schedule exactly one outcome, however late, often or seldom anyone looks."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Protocol
+
+from apscheduler.triggers.cron import CronTrigger
+
+from etl.ledger import Ledger, PipelineState
+from etl.model import Run, Tick, TickOutcome, Trigger
+from etl.scheduler.cron import due_times
+
+KEPT = 1000
+"""So many due times are written one by one; older ones of the same absence become one row."""
+
+NOT_QUEUED = "The engine stopped before it could queue the run."
+BUSY = "The engine was busy or asleep."
+NO_ENGINE = "No engine was running."
+PAUSED = "The schedule is paused."
+
+
+class RequestRun(Protocol):
+    """How a run is asked for; True when it is new, False when it was queued already."""
+
+    def __call__(self, pipeline: str, *, trigger: Trigger) -> tuple[Run, bool]: ...
+
+
+class Ticks:
+    """Due times follow from the cron line and the last recorded one, not from how often one is called."""
+
+    def __init__(self, ledger: Ledger, request: RequestRun, clock: Callable[[], datetime]) -> None:
+        self._ledger = ledger
+        self._request = request
+        self._clock = clock
+        self._claimed: dict[str, datetime] = {}
+
+    def settle(self, state: PipelineState, trigger: CronTrigger) -> None:
+        """The latest due time starts a run, those before it were missed; while paused all are skipped.
+
+        When the run cannot be queued for now, the error passes through and the next call tries again.
+        """
+        self._start_claimed(state.name)
+        due = self._unrecorded(state, trigger)
+        if not due:
+            return
+        if state.paused:
+            self._ledger.record_ticks(_ticks(state.name, due, TickOutcome.SKIPPED, PAUSED))
+            return
+        *earlier, latest = _ticks(state.name, due, TickOutcome.MISSED, BUSY)
+        self._ledger.record_ticks(earlier)
+        # Whoever writes the row owns the tick: a second callback or process finds it there and stops.
+        if self._ledger.record_tick(state.name, latest.due_at, TickOutcome.MISSED, reason=NOT_QUEUED):
+            self._claimed[state.name] = latest.due_at
+            self._start_claimed(state.name)
+
+    def catch_up(self, state: PipelineState, trigger: CronTrigger) -> None:
+        """What came due while no engine lived was missed; one run makes up for it, unless paused."""
+        due = self._unrecorded(state, trigger)
+        last = self._ledger.last_tick(state.name, until=self._clock())
+        cut_off = last if last is not None and last.reason == NOT_QUEUED else None
+        if not due and cut_off is None:
+            return
+        # The run is queued first: a crash in between leads to the same queued run again, never to none.
+        made_up = PAUSED if state.paused else self._make_up(state.name)
+        self._ledger.record_ticks(_ticks(state.name, due, TickOutcome.MISSED, f"{NO_ENGINE} {made_up}"))
+        if cut_off is not None:
+            reason = f"The engine stopped before the run was queued. {made_up}"
+            self._ledger.settle_tick(state.name, cut_off.due_at, TickOutcome.MISSED, None, reason)
+
+    def _make_up(self, pipeline: str) -> str:
+        run, _ = self._request(pipeline, trigger=Trigger.CATCH_UP)
+        return f"Run {run.run_id} makes up for it."
+
+    def _start_claimed(self, pipeline: str) -> None:
+        due_at = self._claimed.get(pipeline)
+        if due_at is None:
+            return
+        run, created = self._request(pipeline, trigger=Trigger.SCHEDULE)
+        outcome = TickOutcome.STARTED if created else TickOutcome.JOINED
+        self._ledger.settle_tick(pipeline, due_at, outcome, run.run_id, "")
+        del self._claimed[pipeline]
+
+    def _unrecorded(self, state: PipelineState, trigger: CronTrigger) -> list[tuple[datetime, datetime, int]]:
+        now = self._clock()
+        last = self._ledger.last_tick(state.name, until=now)
+        known = [state.since] if state.since else []
+        if last is not None:
+            known.append(last.last_due_at or last.due_at)
+        return _grouped(due_times(trigger, max(known), now)) if known else []
+
+
+def _grouped(due: Iterable[datetime]) -> list[tuple[datetime, datetime, int]]:
+    """(first, last, count): the newest KEPT one by one, all older ones together in front of them."""
+    newest: deque[datetime] = deque(maxlen=KEPT)
+    first = last = None
+    count = 0
+    for moment in due:
+        if len(newest) == KEPT:
+            last = newest[0]
+            first = first or last
+            count += 1
+        newest.append(moment)
+    older = [(first, last, count)] if first and last else []
+    return older + [(moment, moment, 1) for moment in newest]
+
+
+def _ticks(
+    pipeline: str, due: Iterable[tuple[datetime, datetime, int]], outcome: TickOutcome, reason: str
+) -> list[Tick]:
+    return [
+        Tick(pipeline, first, outcome, None, reason, count, last if count > 1 else None)
+        for first, last, count in due
+    ]

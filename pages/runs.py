@@ -1,0 +1,36 @@
+"""Runs: the grid of recent runs by task, one run in full, where the time goes, and what runs by itself and when."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import streamlit as st
+
+from ui import data, live, reads_runs, runs, widgets
+from ui import words_analytics as words
+
+widgets.header("Runs", words.RUNS_LEAD)
+widgets.refusal()
+recent = reads_runs.recent()
+shown = None
+with widgets.boundary():
+    shown = runs.chosen(recent)
+live.follow(partial(runs.now, shown=shown))
+
+if recent:
+    with widgets.card("grid", "Recent runs by task"):
+        runs.grid(recent, shown.run_id if shown else None)
+    with widgets.card("list", "Runs"):
+        runs.listing(recent)
+    if shown is not None and shown.state != "running":
+        runs.one(shown)
+    with widgets.card("timings", "Where the time goes", words.TIMED):
+        runs.timings(data.living().timings(reads_runs.TIMED_RUNS))
+else:
+    widgets.empty("play_circle", words.NO_RUNS, words.RUN_FIRST)
+
+left, right = st.columns(2, gap="small")
+with left, widgets.card("pipelines", "Pipelines"):
+    runs.pipelines(data.living().pipelines())
+with right, widgets.card("ticks", "Scheduled times"):
+    runs.ticks(data.living().ticks(reads_runs.MOST_TICKS))

@@ -1,0 +1,26 @@
+"""System: what answers and how fast, what it uses, how large it is, and what the doctor found."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ui import data, system, widgets
+from ui import words_analytics as words
+
+facts, found = data.living().system(), data.living().doctor()
+widgets.header("System", words.started(facts.started_at))
+widgets.refusal()
+widgets.verdict(*words.services_verdict(facts.services, found))
+with widgets.card("services", "Services"):
+    system.services(facts.services)
+system.resources()
+with widgets.card("pipelines", "Pipelines"):
+    system.pipelines(data.living().pipelines())
+left, right = st.columns([1.35, 1], gap="small")
+with left, widgets.card("doctor", "Doctor", words.DOCTOR_LEAD):
+    system.findings(found)
+with right:
+    with widgets.card("sizes", "On disk"):
+        system.sizes(facts.sizes)
+    with widgets.card("versions", "Versions"):
+        system.versions(facts.versions)

@@ -1,0 +1,1 @@
+"""Tests, and what ./metalayer test and ./metalayer lock do."""

@@ -1,0 +1,55 @@
+"""What every test may ask for, and what is said at the end of a test run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.requirements_met import CHROMIUM_NAMES, NOT_RUN, executable
+
+FOLDERS = ("unit", "integration", "pages", "e2e", "faults")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The folder gives a test its mark."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder in FOLDERS:
+            item.add_marker(folder)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    tell_what_was_not_run(terminalreporter)
+    tell_what_was_measured(terminalreporter)
+
+
+def tell_what_was_not_run(terminalreporter: pytest.TerminalReporter) -> None:
+    """What this machine could not run, each reason once."""
+    reports = [r for outcome in ("skipped", "failed", "error") for r in terminalreporter.getreports(outcome)]
+    reasons: dict[str, int] = {}
+    for report in reports:
+        _, found, why = str(report.longrepr).partition(NOT_RUN)
+        if found:
+            reason = why.rstrip("')\"")
+            reasons[reason] = reasons.get(reason, 0) + 1
+    if reasons:
+        terminalreporter.section("NOT RUN", yellow=True)
+        for reason, count in reasons.items():
+            terminalreporter.write_line(f"{count} tests: {reason}")
+
+
+def tell_what_was_measured(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests noted with record_property("measured", ...): told, not asserted, as machines differ."""
+    reports = terminalreporter.getreports("passed")
+    notes = [str(note) for report in reports for name, note in report.user_properties if name == "measured"]
+    if notes:
+        terminalreporter.section("MEASURED")
+        for note in notes:
+            terminalreporter.write_line(note)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of this machine's Chromium."""
+    return executable(CHROMIUM_NAMES, cure="Debian, Ubuntu: apt install chromium")

@@ -1,0 +1,310 @@
+"""The charts of regions, products, runs and resources: values in, a drawn figure out. No figures are made here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from ui import fmt
+from ui.charts import ink, show, tint
+from ui.currency import Currency
+from ui.fmt import Number
+from ui.reads_runs import Bar
+from ui.tokens import look
+
+_MOST_POINTS = 2_000
+
+
+def ranking(
+    names: Sequence[str],
+    values: Sequence[Number],
+    label: Callable[[Any], str],
+    key: str,
+    picked: str | None = None,
+    on_pick: Callable[[str], None] | None = None,
+    hover: Sequence[str] = (),
+) -> None:
+    """Horizontal bars in the order given. The picked bar, or else the first, is in the accent; a click picks a bar."""
+    lengths = [float(value) for value in values]
+    lead = picked if picked in names else next(iter(names), None)
+    fig = go.Figure(
+        go.Bar(
+            x=lengths,
+            y=list(names),
+            orientation="h",
+            text=[label(value) for value in values],
+            textposition="outside",
+            cliponaxis=False,
+            customdata=list(hover) or [label(value) for value in values],
+            marker={
+                "color": [ink("accent" if name == lead else "calm") for name in names],
+                "cornerradius": 4,
+            },
+            hovertemplate="%{y}<br><b>%{customdata}</b><extra></extra>",
+            textfont={"color": ink("text"), "size": 13},
+            selected={"marker": {"opacity": 1}},
+            unselected={"marker": {"opacity": 1}},
+        )
+    )
+    fig.update_xaxes(visible=False, range=[0, (max(lengths, default=0) or 1) * 1.28])
+    fig.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ", type="category")
+    ends = f"{names[0]} {label(values[0])} to {names[-1]} {label(values[-1])}" if names else "no bars"
+    _pickable(fig, key, 34 * len(names) + 16, f"Bars, largest first: {ends}", "y", on_pick)
+
+
+def months(
+    x: Sequence[date],
+    y: Sequence[Number | None],
+    key: str,
+    money: Currency,
+    height: int = 300,
+) -> None:
+    """One amount by month as a filled line."""
+    accent = ink("accent")
+    values = [None if value is None else float(value) for value in y]
+    fig = go.Figure(
+        go.Scatter(
+            x=list(x),
+            y=values,
+            mode="lines" if len(values) > 1 else "markers",
+            line={"color": accent, "width": 2.2},
+            marker={"color": accent, "size": 9},
+            fill="tozeroy",
+            fillgradient={"type": "vertical", "colorscale": [[0, tint(accent, 0)], [1, tint(accent, 0.22)]]},
+            customdata=[money.exact(value) for value in y],
+            hovertemplate="%{x|%B %Y}<br><b>%{customdata}</b><extra></extra>",
+        )
+    )
+    most = max((value for value in values if value is not None), default=0) or 1
+    fig.update_yaxes(range=[0, most * 1.15], nticks=5, **_money_axis(money))
+    _calendar(fig, x)
+    show(fig, key, height, _ends(x, y, money.short))
+
+
+def shares(names: Sequence[str], parts: Sequence[float], key: str, picked: str | None = None) -> None:
+    """Parts of a whole (0..1) in one bar, the largest first and darkest; the picked one framed by full colour."""
+    most = max(parts, default=1) or 1
+    bars = [
+        go.Bar(
+            x=[part],
+            y=[""],
+            orientation="h",
+            marker={
+                "color": ink("accent") if name == picked else tint(ink("accent"), 0.12 + 0.48 * part / most),
+                "cornerradius": 4,
+                "line": {"color": ink("surface"), "width": 2},
+            },
+            text=f"<b>{fmt.share(part)}</b><br>{name}",
+            textposition="inside",
+            insidetextanchor="middle",
+            textangle=0,
+            insidetextfont={"color": "#FFFFFF" if name == picked else ink("text"), "size": 12},
+            hovertemplate=f"{name}<br><b>{fmt.share(part)}</b><extra></extra>",
+        )
+        for name, part in zip(names, parts, strict=True)
+    ]
+    fig = go.Figure(bars)
+    fig.update_layout(barmode="stack", bargap=0, margin={"t": 0}, uniformtext={"minsize": 11, "mode": "hide"})
+    fig.update_xaxes(visible=False, range=[0, sum(parts) or 1])
+    fig.update_yaxes(visible=False)
+    said = ", ".join(f"{name} {fmt.share(part)}" for name, part in zip(names, parts, strict=True))
+    show(fig, key, 58, f"Shares of the whole: {said}")
+
+
+def pareto(
+    reached: Sequence[float], share: float, needed: int, noun: str, key: str, height: int = 260
+) -> None:
+    """The running share (0..1) over rank, best first, and the rank at which `share` is reached."""
+    ranks, line = _thinned(list(range(1, len(reached) + 1)), list(reached), needed)
+    fig = go.Figure(
+        go.Scatter(
+            x=[0, *ranks],
+            y=[0.0, *line],
+            mode="lines",
+            line={"color": ink("accent"), "width": 2.2},
+            fill="tozeroy",
+            fillcolor=tint(ink("accent"), 0.1),
+            customdata=[fmt.share(part) for part in (0.0, *line)],
+            hovertemplate=f"The first %{{x:,}} {noun}s<br><b>%{{customdata}}</b><extra></extra>",
+        )
+    )
+    _marked(fig, needed, share, f"<b>{fmt.count(needed, noun)}</b> make {fmt.share(share)}")
+    fig.update_xaxes(
+        showgrid=False, range=[0, max(len(reached), 1) * 1.01], nticks=6, tickformat=",d", ticklabelstandoff=8
+    )
+    fig.update_yaxes(range=[0, 1.04], tickformat=".0%", tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1], ticksuffix="  ")
+    said = f"{fmt.count(needed, noun)} of {fmt.count(len(reached))} make {fmt.share(share)} of the revenue"
+    show(fig, key, height, said)
+
+
+def scatter(
+    x: Sequence[int],
+    y: Sequence[Number],
+    names: Sequence[str],
+    money: Currency,
+    key: str,
+    picked: str | None = None,
+    on_pick: Callable[[str], None] | None = None,
+    height: int = 260,
+) -> None:
+    """Quantity against revenue, one point a product; the picked one large and named. A click picks a point."""
+    chosen = [name == picked for name in names]
+    accent = ink("accent")
+    tips = [
+        f"{name}<br><b>{money.exact(amount)}</b><br>{fmt.count(pieces, 'piece')}"
+        for name, pieces, amount in zip(names, x, y, strict=True)
+    ]
+    marks = go.Scatter(
+        x=list(x),
+        y=[float(amount) for amount in y],
+        mode="markers+text",
+        text=[name if is_it else "" for name, is_it in zip(names, chosen, strict=True)],
+        textposition="top left",
+        textfont={"color": ink("text"), "size": 13},
+        marker={
+            "size": [13 if is_it else 8 for is_it in chosen],
+            "color": [accent if is_it else tint(accent, 0.38) for is_it in chosen],
+            "line": {"color": ink("surface"), "width": 1},
+        },
+        customdata=[[name, tip] for name, tip in zip(names, tips, strict=True)],
+        hovertemplate="%{customdata[1]}<extra></extra>",
+        selected={"marker": {"opacity": 1}},
+        unselected={"marker": {"opacity": 1}},
+    )
+    fig = go.Figure(marks)
+    fig.update_xaxes(
+        title_text="Pieces sold", rangemode="tozero", tickformat="~s", nticks=6, ticklabelstandoff=6
+    )
+    fig.update_yaxes(rangemode="tozero", nticks=6, **_money_axis(money))
+    said = f"{fmt.count(len(names), 'product')} by pieces sold and revenue"
+    _pickable(fig, key, height, said, "customdata", on_pick)
+
+
+def timeline(bars: Sequence[Bar], rows: Sequence[str], length: float, key: str) -> None:
+    """One row a task, in the order of work; bars in seconds since the run started. Very short bars are widened."""
+    least = max(length, 0.001) * 0.006
+    tones = {bar.state: look(bar.state) for bar in bars}
+    fig = go.Figure(
+        [
+            go.Bar(
+                base=[bar.start for bar in bars if bar.state == state],
+                x=[max(bar.length, least) for bar in bars if bar.state == state],
+                y=[bar.row for bar in bars if bar.state == state],
+                orientation="h",
+                width=0.5,
+                marker={"color": ink(tone.tone), "cornerradius": 3},
+                customdata=[bar.tip for bar in bars if bar.state == state],
+                hovertemplate="%{customdata}<extra></extra>",
+                name=tone.word,
+            )
+            for state, tone in tones.items()
+        ]
+    )
+    fig.update_layout(barmode="overlay", bargap=0.4)
+    fig.update_xaxes(
+        range=[0, (length or 1) * 1.02], ticksuffix=" s", nticks=6, side="top", rangemode="tozero"
+    )
+    fig.update_yaxes(
+        categoryorder="array",
+        categoryarray=list(rows),
+        autorange="reversed",
+        showgrid=False,
+        ticksuffix="  ",
+        type="category",
+    )
+    longest = max(bars, key=lambda bar: bar.length, default=None)
+    said = f"; the longest is {longest.row}, {fmt.seconds(longest.length)}" if longest else ""
+    show(
+        fig,
+        key,
+        30 * len(rows) + 44,
+        f"Timeline of {fmt.count(len(rows), 'task')} over {fmt.seconds(length)}{said}",
+    )
+
+
+def stages(runs: Sequence[str], seconds: dict[str, Sequence[float]], inks: dict[str, str], key: str) -> None:
+    """One stacked bar a run, oldest first: wall seconds by stage."""
+    fig = go.Figure(
+        [
+            go.Bar(
+                x=list(runs),
+                y=list(values),
+                name=stage,
+                marker={"color": ink(inks[stage]), "line": {"color": ink("surface"), "width": 1}},
+                customdata=[fmt.seconds(value) for value in values],
+                hovertemplate=f"Run %{{x}} · {stage}<br><b>%{{customdata}}</b><extra></extra>",
+            )
+            for stage, values in seconds.items()
+        ]
+    )
+    fig.update_layout(barmode="stack", bargap=0.35)
+    fig.update_xaxes(type="category", showgrid=False, tickprefix="#", nticks=12)
+    fig.update_yaxes(ticksuffix=" s ", nticks=5, rangemode="tozero")
+    totals = [sum(parts) for parts in zip(*seconds.values(), strict=True)]
+    said = f", the newest {fmt.seconds(totals[-1])}" if totals else ""
+    show(fig, key, 260, f"Seconds by stage of the last {fmt.count(len(runs), 'run')}{said}")
+
+
+def _pickable(
+    fig: go.Figure, key: str, height: int, said: str, field: str, on_pick: Callable[[str], None] | None
+) -> None:
+    if on_pick is None:
+        show(fig, key, height, said)
+        return
+
+    def took() -> None:
+        points = st.session_state[key]["selection"]["points"]
+        if points:
+            value = points[0][field]
+            on_pick(str(value[0] if field == "customdata" else value))
+
+    show(fig, key, height, said, on_select=took, selection_mode="points")
+
+
+def _marked(fig: go.Figure, x: float, y: float, text: str) -> None:
+    """A dashed corner at a point of a curve, with words beside it."""
+    line = {"color": ink("faint"), "width": 1, "dash": "dot"}
+    fig.add_shape(type="line", x0=0, x1=x, y0=y, y1=y, line=line)
+    fig.add_shape(type="line", x0=x, x1=x, y0=0, y1=y, line=line)
+    fig.add_scatter(
+        x=[x], y=[y], mode="markers", marker={"color": ink("accent"), "size": 9}, hoverinfo="skip"
+    )
+    fig.add_annotation(
+        x=x,
+        y=y,
+        text=text,
+        showarrow=False,
+        xanchor="left",
+        yanchor="top",
+        xshift=10,
+        yshift=-8,
+        font={"color": ink("text")},
+    )
+
+
+def _money_axis(money: Currency) -> dict[str, str]:
+    return {"tickprefix": money.prefix, "tickformat": ".3~s", "ticksuffix": "  "}
+
+
+def _calendar(fig: go.Figure, x: Sequence[date]) -> None:
+    few = len(x) <= 6  # noqa: PLR2004  (every month gets its own label)
+    fig.update_xaxes(showgrid=False, ticklabelstandoff=8, tickformat="%b<br>%Y", nticks=8)
+    if few:
+        fig.update_xaxes(tickvals=list(x))
+
+
+def _ends(x: Sequence[date], y: Sequence[Number | None], label: Callable[[Any], str]) -> str:
+    if not x:
+        return "No months"
+    return f"Line from {label(y[0])} in {x[0]:%B %Y} to {label(y[-1])} in {x[-1]:%B %Y}"
+
+
+def _thinned(x: list[int], y: list[float], keep: int) -> tuple[list[int], list[float]]:
+    """At most about `_MOST_POINTS` points of a curve, always with its last one and the one at rank `keep`."""
+    step = max(1, len(x) // _MOST_POINTS)
+    at = sorted({*range(0, len(x), step), len(x) - 1, keep - 1}) if x else []
+    return [x[i] for i in at], [y[i] for i in at]

@@ -1,0 +1,53 @@
+"""What follows a run while it runs: nothing is polled while nothing does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ui import actions, data, state, widgets, words
+
+if TYPE_CHECKING:
+    from etl.model import Run
+
+EVERY_SECONDS = 0.5
+
+
+def follow(draw: Callable[[Run | None], None]) -> None:
+    """Draw with the active run, again twice a second while there is one, and the whole page when it ends."""
+    first = data.active_run()
+
+    @st.fragment(run_every=EVERY_SECONDS if first else None)
+    def part() -> None:
+        with widgets.boundary():
+            current = data.active_run()
+            if first and (current is None or current.run_id != first.run_id):
+                _announce(first.run_id)
+                st.rerun()
+            draw(current)
+
+    part()
+
+
+def _announce(run_id: int) -> None:
+    ended = data.living().run(run_id)
+    state.toast(words.run_ended(ended), "check" if ended.state == "succeeded" else "priority_high")
+
+
+def progress(run: Run) -> None:
+    """The task that runs now, how many are done, and a way to stop."""
+    with widgets.card("running"), st.container(gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+            widgets.line(str(run.state), words.run_now(run), words.run_progress(run, state.now()))
+            st.button(
+                "Cancel",
+                key=f"cancel-{run.run_id}",
+                type="tertiary",
+                icon=":material/close:",
+                disabled=run.cancel_requested,
+                on_click=actions.cancel,
+                args=(run.run_id,),
+            )
+        st.progress(words.done_share(run))

@@ -1,0 +1,96 @@
+"""The parts of the Report page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ui import data, state, widgets, words
+from ui.widgets import card, icon, pill
+
+if TYPE_CHECKING:
+    from etl.facts import Report, ReportSection, ReportSummary
+
+FORMATS = (("Markdown", "md", "text/markdown"), ("HTML", "html", "text/html"), ("JSON", "json", "application/json"))
+_FIGURE = re.compile(r"[-+]?\$?[\d,]+(\.\d+)?( ?(%|s|ms|[KMGT]?B|min|h|d))?|–|")
+
+
+def pick(kept: Sequence[ReportSummary]) -> Report | None:
+    """The newest report, or the past one that is chosen."""
+    if not kept:
+        return None
+    labels = {summary.report_id: _label(summary) for summary in kept}
+    wanted = state.number("report")
+    ids = list(labels)
+    chosen = st.selectbox(
+        "Report",
+        ids,
+        index=ids.index(wanted) if wanted in labels else 0,
+        format_func=labels.__getitem__,
+        key="report-id",
+        label_visibility="collapsed",
+    )
+    state.choose("report", None if chosen == ids[0] else chosen)
+    return data.report(chosen)
+
+
+def _label(summary: ReportSummary) -> str:
+    verdict = "ready" if summary.ready else "not ready"
+    return f"{state.local(summary.made_at)} · version {summary.version} · {verdict}"
+
+
+def verdict(report: Report) -> None:
+    """Ready or not, and what that rests on or why not."""
+    widgets.verdict("passed" if report.ready else "failed", report.headline, _when(report), report.why_not)
+
+
+def _when(report: Report) -> str:
+    due = f" · next due {state.until(report.next_due)}" if report.next_due else ""
+    return f"Run {report.run_id} · version {report.version} · made {state.ago(report.made_at)}{due}"
+
+
+def rests_on(report: Report) -> None:
+    """The facts that the verdict stands on."""
+    if not report.rests_on:
+        return
+    with card("rests-on", "What the verdict rests on"):
+        lines = "".join(
+            f'<div class="row top line">{icon("check", "passed")}<span>{widgets.escape(sentence)}</span></div>'
+            for sentence in report.rests_on
+        )
+        st.html(f'<div class="ml">{lines}</div>')
+
+
+def downloads(report: Report) -> None:
+    """The report as a file, made when it is asked for."""
+    with st.container(horizontal=True):
+        for label, suffix, mime in FORMATS:
+            st.download_button(
+                label,
+                partial(data.report_text, report.report_id, suffix),
+                f"metalayer-report-{report.report_id}.{suffix}",
+                mime,
+                key=f"report-{suffix}",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+
+
+def sections(report: Report) -> None:
+    """Each section as a card: its sentence, then its table."""
+    for at, section in enumerate(report.sections):
+        mark = pill(str(section.state)) if section.state else ""
+        with card(f"section-{at}", section.title, section.lead, mark):
+            widgets.listing(_columns(section), section.rows)
+
+
+def _columns(section: ReportSection) -> dict[str, str]:
+    """Headings with their side: a column of figures stands right."""
+    return {
+        name: "n" if section.rows and all(_FIGURE.fullmatch(row[at]) for row in section.rows) else ""
+        for at, name in enumerate(section.columns)
+    }
