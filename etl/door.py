@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from etl.settings import Settings
 
 WAIT_SECONDS = 30.0  # for another command that holds the warehouse
+HELD = "held by process"  # of what makes a warehouse unavailable, this alone passes by itself
 POLL_SECONDS = 0.2
 ANSWER_SECONDS = 600.0  # a query may take long; a dead engine refuses the connection at once
 PROBE_SECONDS = 5.0
@@ -174,7 +175,7 @@ def _way_in(settings: Settings, stack: ExitStack, say: Say, wait_seconds: float)
         try:
             return LocalDoor(stack.enter_context(_opened(settings)), say)
         except WarehouseUnavailable as held:
-            if time.monotonic() >= give_up_at:
+            if HELD not in held.message or time.monotonic() >= give_up_at:
                 raise
             if not told:
                 say(f"{held.message} Waiting up to {wait_seconds:.0f} s …")

@@ -90,6 +90,7 @@ class Execution:
         self.on_progress = on_progress
         self.built: dict[str, Built] = {}
         self.failed: dict[str, str] = {}  # table or step → its message
+        self.faults: list[str] = []  # messages of the failed ones; what was skipped only follows from them
         self.landed: set[str] = set()  # bronze tables that got new batches in this run
         self.results: list[CheckResult] = []
         self.timings: dict[str, StageTiming] = {}
@@ -119,7 +120,7 @@ class Execution:
             self._clear_builds()
             self.tools.ledger.save_timings(list(self.timings.values()))
         state = RunState.FAILED if self.failed else RunState.SUCCEEDED
-        return state, " ".join(dict.fromkeys(self.failed.values())), self.version
+        return state, "\n".join(dict.fromkeys(self.faults)), self.version
 
     def _clear_builds(self) -> None:
         with suppress(WarehouseError):  # leftovers are swept again at the next start
@@ -184,6 +185,7 @@ class Execution:
             raise
         except MetaLayerError as fault:
             self.tools.ledger.finish_task(task_id, TaskState.FAILED, None, str(fault))
+            self.faults.append(str(fault))
             self.failed[step.name], rows = str(fault), None
         self._add_timing(step, rows, time.perf_counter() - started, time.process_time() - cpu)
         self.on_progress()
@@ -203,7 +205,7 @@ class Execution:
         trying = Retrying(
             retry=retry_if_exception(lambda fault: isinstance(fault, MetaLayerError) and fault.transient),
             stop=stop_after_attempt(retry.attempts),
-            wait=wait_exponential_jitter(initial=retry.first_wait_seconds, max=retry.longest_wait_seconds),
+            wait=wait_exponential_jitter(multiplier=retry.first_wait_seconds, max=retry.longest_wait_seconds),
             before=start,
             before_sleep=note,
             reraise=True,
@@ -348,7 +350,7 @@ class Execution:
     def _compiled(self, table: Table, contract: Contract) -> silver.SilverSQL:
         names = self._names()
         parents = {
-            column.name: silver.parent_of(column, self.tools.catalog.contracts)
+            column.name: silver.parent_of(column.reference, self.tools.catalog.contracts)
             for column in contract.columns
             if column.reference
         }

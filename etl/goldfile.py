@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl.contracts import digest
+from etl.contracts.checks import EXAMINED, key_checks
 from etl.contracts.document import Section, did_you_mean, read_yaml, shown
-from etl.contracts.keys import well_formed
+from etl.contracts.keys import unknown_key_hint, well_formed
 from etl.contracts.properties import properties
 from etl.contracts.values import MOST_DECIMALS, NAME_HINT, is_name
 from etl.contracts.vocabulary import Where
@@ -18,9 +19,8 @@ from etl.errors import CatalogError, Problem
 from etl.model import Check, Field, Kind, Layer, Reconcile, Severity, Table
 
 if TYPE_CHECKING:
-    from sqlglot.expressions import Expr
+    from sqlglot.expressions import Expr, Select
 
-EXAMINED = "select count(*) from {table}"
 _COMMENT = re.compile(r"^--( |$)")
 _RECONCILE = re.compile(r"^([a-z][a-z0-9_]*) *= *(silver\.[a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*)$")
 _READABLE = (Layer.SILVER, Layer.GOLD)
@@ -103,7 +103,9 @@ class _GoldReading:
         given = self.well_formed(self.top, Where.GOLD)
         fields = self.fields()
         tree = self.select()
-        inputs, sql, canonical, used = (), "", "", ()
+        inputs: tuple[str, ...] = ()
+        used: tuple[tuple[str, str, int], ...] = ()
+        sql = canonical = ""
         if tree is not None:
             from etl.contracts import portable
 
@@ -129,7 +131,9 @@ class _GoldReading:
         known = properties(where)
         for name in section.value:
             if name not in known:
-                section.refuse(f"{name!r} is not a property of {where}.", did_you_mean(name, [*known]), name)
+                section.refuse(
+                    f"{name!r} is not a property of {where}.", unknown_key_hint(section, name, [*known]), name
+                )
         for name, wanted in known.items():
             if section.get(name) is None and wanted.meaning.endswith("Required."):
                 section.refuse(
@@ -234,7 +238,7 @@ class _GoldReading:
             section.refuse(fault.message, fault.hint, "sql")
         return len(self.top.problems) == before
 
-    def select(self) -> Expr | None:
+    def select(self) -> Select | None:
         from sqlglot import exp
 
         from etl.contracts import portable
@@ -277,7 +281,7 @@ class _GoldReading:
         self.lines |= {name: self.body_line + line - 1 for name, line in found.items()}
         return tuple(sorted(found))
 
-    def compare_columns(self, tree: Expr, fields: tuple[Field, ...]) -> None:
+    def compare_columns(self, tree: Select, fields: tuple[Field, ...]) -> None:
         """The SELECT's columns and the declared ones must be the same; the declared order is the published one."""
         from etl.contracts import portable
 
@@ -332,26 +336,3 @@ def _tables(tree: Expr) -> list[Any]:
 
     own = {cte.alias for cte in tree.find_all(exp.CTE)}
     return [table for table in tree.find_all(exp.Table) if table.db or table.name not in own]
-
-
-def key_checks(table: str, key: tuple[str, ...], severity: Severity) -> tuple[Check, ...]:
-    """That the key's columns have values and no two rows share a key."""
-    if not key:
-        return ()
-    columns = ", ".join(f'"{name}"' for name in key)
-    blank = " or ".join(f'"{name}" is null' for name in key)
-    repeated = (
-        f"select {columns}, count(*) as rows_with_it from {{table}} group by {columns} having count(*) > 1"
-    )
-    said = " and ".join(key)
-    return (
-        Check(
-            "key_present",
-            table,
-            severity,
-            f"select * from {{table}} where {blank}",
-            EXAMINED,
-            f"Every row has {said}.",
-        ),
-        Check("key_unique", table, severity, repeated, EXAMINED, f"No two rows have the same {said}."),
-    )

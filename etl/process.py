@@ -9,37 +9,48 @@ from __future__ import annotations
 import sys
 import threading
 from types import ModuleType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from etl.errors import MetaLayerError, UsageError
 
 if TYPE_CHECKING:
     from etl.service import Service
 
+
+class Living(ModuleType):
+    """The synthetic module that carries what must live once."""
+
+    service: Service | None
+    problem: MetaLayerError | None
+    secret: str | None
+    host: Any
+    lock: threading.RLock
+
+
 _NAME = "_metalayer_process"
 _lock = threading.Lock()
 
 
-def process() -> ModuleType:
-    """The synthetic module that carries what must live once: `service`, `problem`, `host`."""
+def process() -> Living:
+    """The one of this process, made at the first call."""
     with _lock:
         if _NAME not in sys.modules:
-            living = ModuleType(_NAME)
+            living = Living(_NAME)
             living.__dict__.update(service=None, problem=None, secret=None, host=None, lock=threading.RLock())
             sys.modules[_NAME] = living
-        return sys.modules[_NAME]
+        return cast("Living", sys.modules[_NAME])
 
 
 def service() -> Service:
     """The living service. Raises UsageError while the engine has not started, or the error that kept it from it."""
     living = process()
     if living.service is not None:
-        return cast("Service", living.service)
+        return living.service
     if living.problem is not None:
-        raise cast("MetaLayerError", living.problem)
+        raise living.problem
     raise UsageError("The engine has not started.", "Start it with ./metalayer up.")
 
 
 def startup_problem() -> MetaLayerError | None:
     """What kept the engine from starting, or None."""
-    return cast("MetaLayerError | None", process().problem)
+    return process().problem

@@ -100,7 +100,9 @@ class Service:
         )
 
     def _bronze_file(self, contract: Contract, batch_id: str) -> Path:
-        return self.settings.files / "bronze" / contract.bronze_table / f"{batch_id}.parquet"
+        folder = self.settings.files / "bronze" / contract.bronze_table
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{batch_id}.parquet"
 
     def landing_roots(self) -> tuple[Path, ...]:
         """The folders files are taken from: the landing folder, and the dirty sample once it is loaded."""

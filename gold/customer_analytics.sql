@@ -3,7 +3,7 @@
 -- key: region
 -- columns:
 --   - {name: region, type: text, meaning: "sales region; (none) where a customer has none"}
---   - {name: total_customers, type: integer, unit: customers, meaning: customers of the region, with or without orders}
+--   - {name: total_customers, type: integer, unit: customers, meaning: "customers of the region, with or without orders"}
 --   - {name: buying_customers, type: integer, unit: customers, meaning: customers with at least one order}
 --   - {name: total_orders, type: integer, unit: orders, meaning: sales lines}
 --   - {name: total_quantity, type: integer, unit: pieces, meaning: pieces sold}

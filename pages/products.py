@@ -6,9 +6,8 @@ import streamlit as st
 
 from ui import charts_analytics as charts
 from ui import controls_analytics as controls
+from ui import drill, products, reads_drill, widgets
 from ui import reads_analytics as reads
-from ui import reads_drill
-from ui import drill, products, widgets
 from ui import words_analytics as words
 from ui.currency import Currency
 
@@ -42,15 +41,16 @@ def one_product(product: int, money: Currency) -> None:
     drill.way_of_chosen_sale()
 
 
-widgets.header("Products", products.provenance())
-widgets.refusal()
 table = reads.products()
+with st.container(horizontal=True, vertical_alignment="center"):
+    widgets.header("Products", products.provenance())
+    chosen = controls.product(list(table["product_id"])) if len(table) else None
+widgets.refusal()
 if table.empty:
     widgets.empty("package_2", words.NO_PRODUCTS, words.RUN_FIRST)
 else:
     dollars = Currency(reads.unit(*reads.PRODUCT_REVENUE))
     products.figures(table, dollars)
-    chosen = controls.product(list(table["product_id"]))
     comparison(chosen, dollars)
     if chosen is not None:
         one_product(chosen, dollars)

@@ -6,9 +6,8 @@ import streamlit as st
 
 from ui import charts_analytics as charts
 from ui import controls_analytics as controls
+from ui import drill, reads_drill, regional, state, widgets
 from ui import reads_analytics as reads
-from ui import reads_drill
-from ui import state, drill, regional, widgets
 from ui import words_analytics as words
 from ui.currency import Currency
 from ui.period import Period

@@ -132,12 +132,20 @@ def pareto(
             hovertemplate=f"The first %{{x:,}} {noun}s<br><b>%{{customdata}}</b><extra></extra>",
         )
     )
-    _marked(fig, needed, share, f"<b>{fmt.count(needed, noun)}</b> make {fmt.share(share)}")
+    _marked(
+        fig,
+        needed,
+        share,
+        f"<b>{fmt.count(needed, noun)}</b> make {round(100 * share)} %",
+        needed * 2 > len(reached),
+    )
     fig.update_xaxes(
         showgrid=False, range=[0, max(len(reached), 1) * 1.01], nticks=6, tickformat=",d", ticklabelstandoff=8
     )
     fig.update_yaxes(range=[0, 1.04], tickformat=".0%", tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1], ticksuffix="  ")
-    said = f"{fmt.count(needed, noun)} of {fmt.count(len(reached))} make {fmt.share(share)} of the revenue"
+    said = (
+        f"{fmt.count(needed, noun)} of {fmt.count(len(reached))} make {round(100 * share)} % of the revenue"
+    )
     show(fig, key, height, said)
 
 
@@ -163,11 +171,11 @@ def scatter(
         y=[float(amount) for amount in y],
         mode="markers+text",
         text=[name if is_it else "" for name, is_it in zip(names, chosen, strict=True)],
-        textposition="top left",
+        textposition="middle left",
         textfont={"color": ink("text"), "size": 13},
         marker={
             "size": [13 if is_it else 8 for is_it in chosen],
-            "color": [accent if is_it else tint(accent, 0.38) for is_it in chosen],
+            "color": [accent if is_it else tint(accent, 0.55) for is_it in chosen],
             "line": {"color": ink("surface"), "width": 1},
         },
         customdata=[[name, tip] for name, tip in zip(names, tips, strict=True)],
@@ -179,7 +187,7 @@ def scatter(
     fig.update_xaxes(
         title_text="Pieces sold", rangemode="tozero", tickformat="~s", nticks=6, ticklabelstandoff=6
     )
-    fig.update_yaxes(rangemode="tozero", nticks=6, **_money_axis(money))
+    fig.update_yaxes(range=[0, 1.16 * max(map(float, y), default=1)], nticks=6, **_money_axis(money))
     said = f"{fmt.count(len(names), 'product')} by pieces sold and revenue"
     _pickable(fig, key, height, said, "customdata", on_pick)
 
@@ -204,7 +212,7 @@ def timeline(bars: Sequence[Bar], rows: Sequence[str], length: float, key: str) 
             for state, tone in tones.items()
         ]
     )
-    fig.update_layout(barmode="overlay", bargap=0.4)
+    fig.update_layout(barmode="overlay", bargap=0.4, margin={"t": 30})
     fig.update_xaxes(
         range=[0, (length or 1) * 1.02], ticksuffix=" s", nticks=6, side="top", rangemode="tozero"
     )
@@ -265,8 +273,8 @@ def _pickable(
     show(fig, key, height, said, on_select=took, selection_mode="points")
 
 
-def _marked(fig: go.Figure, x: float, y: float, text: str) -> None:
-    """A dashed corner at a point of a curve, with words beside it."""
+def _marked(fig: go.Figure, x: float, y: float, text: str, late: bool) -> None:
+    """A dashed corner at a point of a rising curve, with words where the curve is not: above it when it is `late`."""
     line = {"color": ink("faint"), "width": 1, "dash": "dot"}
     fig.add_shape(type="line", x0=0, x1=x, y0=y, y1=y, line=line)
     fig.add_shape(type="line", x0=x, x1=x, y0=0, y1=y, line=line)
@@ -278,10 +286,10 @@ def _marked(fig: go.Figure, x: float, y: float, text: str) -> None:
         y=y,
         text=text,
         showarrow=False,
-        xanchor="left",
-        yanchor="top",
-        xshift=10,
-        yshift=-8,
+        xanchor="right" if late else "left",
+        yanchor="bottom" if late else "top",
+        xshift=-8 if late else 10,
+        yshift=4 if late else -8,
         font={"color": ink("text")},
     )
 

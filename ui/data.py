@@ -15,7 +15,17 @@ from etl import process
 from ui import state, words
 
 if TYPE_CHECKING:
-    from etl.facts import LayerFacts, Report, ReportSummary, Rows, Sight, SourceFacts, TableFacts, Verdict, Workspace
+    from etl.facts import (
+        LayerFacts,
+        Report,
+        ReportSummary,
+        Rows,
+        Sight,
+        SourceFacts,
+        TableFacts,
+        Verdict,
+        Workspace,
+    )
     from etl.model import Run
     from etl.service import Service
 

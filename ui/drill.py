@@ -10,8 +10,7 @@ import streamlit as st
 
 from ui import controls_analytics as controls
 from ui import reads_analytics as reads
-from ui import reads_drill
-from ui import state, widgets
+from ui import reads_drill, state, widgets
 from ui import words_analytics as words
 from ui.currency import Currency
 
@@ -31,20 +30,20 @@ def columns(money: Currency) -> dict[str, object]:
     """How the columns of sales lines and customers are written."""
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
-        "sale_date": st.column_config.DateColumn("Sold on", format="D MMM YYYY", width=105),
-        "last_sale": st.column_config.DateColumn("Last sale", format="D MMM YYYY", width=105),
-        "sales_id": number("Sale", format="%d", width=80),
-        "customer_id": number("Customer", format="%d", width=90),
-        "customer_name": text("Name", width=160),
-        "email": text("E-mail", width=210),
-        "region": text("Region", width=110),
-        "product_id": number("Product", format="%d", width=80),
-        "orders": number("Orders", format="localized", width=80),
-        "quantity": number("Pieces", format="localized", width=80),
+        "sale_date": st.column_config.DateColumn("Sold on", format="D MMM YYYY", width=100),
+        "last_sale": st.column_config.DateColumn("Last sale", format="D MMM YYYY", width=100),
+        "sales_id": number("Sale", format="%d", width=70),
+        "customer_id": number("Customer", format="%d", width=85),
+        "customer_name": text("Name", width=150),
+        "email": text("E-mail", width=190),
+        "region": text("Region", width=108),
+        "product_id": number("Product", format="%d", width=78),
+        "orders": number("Orders", format="localized", width=75),
+        "quantity": number("Pieces", format="localized", width=70),
         "revenue": number("Revenue", format=money.cell, width=110),
-        "sale_amount": number("Amount", format=money.cell, width=105),
-        "file": text("File", width=220),
-        "line": number("Line", format="localized", width=80),
+        "sale_amount": number("Amount", format=money.cell, width=92),
+        "file": text("File", width=190),
+        "line": number("Line", format="localized", width=72),
         "corrected": st.column_config.CheckboxColumn("Corrected", width=90),
     }
 

@@ -33,7 +33,7 @@ def figures(frame: pd.DataFrame, money: Currency) -> None:
     widgets.kpis(
         [
             widgets.Kpi(
-                "Products", fmt.count(len(frame)), f"{fmt.count(needed)} make {fmt.share(PARETO_SHARE)}"
+                "Products", fmt.count(len(frame)), f"{fmt.count(needed)} make {round(100 * PARETO_SHARE)} %"
             ),
             widgets.Kpi("Revenue", money.short(revenue), f"{fmt.count(orders, 'order')}"),
             widgets.Kpi("Pieces sold", fmt.count(pieces), f"{pieces / max(orders, 1):.1f} an order"),
@@ -112,23 +112,23 @@ def product_table(frame: pd.DataFrame, money: Currency) -> None:
         ],
         column_config={
             **columns(money),
-            "revenue_rank": number("Rank", format="%d", width=65),
-            "total_revenue": number("Revenue", format=money.cell, width=105),
+            "revenue_rank": number("Rank", format="%d", width=58),
+            "total_revenue": number("Revenue", format=money.cell, width=102),
             "share": st.column_config.ProgressColumn(
                 "Share",
                 format="%.1f %%",
                 min_value=0,
                 max_value=max(share, default=1) * 1.15,
-                width=125,
+                width=112,
                 color=charts.ink("accent"),
             ),
-            "reached": number("Running share", format="%.1f %%", width=110),
-            "total_orders": number("Orders", format="localized", width=80),
-            "total_quantity_sold": number("Pieces", format="localized", width=80),
-            "average_order": number("Average order", format=money.cell, width=110),
-            "unique_customers": number("Customers", format="localized", width=90),
+            "reached": number("Running share", format="%.1f %%", width=103),
+            "total_orders": number("Orders", format="localized", width=68),
+            "total_quantity_sold": number("Pieces", format="localized", width=70),
+            "average_order": number("Average order", format=money.cell, width=104),
+            "unique_customers": number("Customers", format="localized", width=86),
             "first_sale_date": day("First sale", format="D MMM YYYY", width=105),
-            "last_sale_date": day("Last sale", format="D MMM YYYY", width=105),
+            "last_sale_date": day("Last sale", format="D MMM YYYY", width=98),
         },
         alt="Products by revenue",
     )

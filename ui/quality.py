@@ -26,7 +26,7 @@ _NUMBERS = ("examined", "failing")
 
 
 def _rows(count: Any) -> str:
-    return fmt.count(int(count))
+    return fmt.MISSING if pd.isna(count) else fmt.count(int(count))
 
 
 def retention(kept: Sequence[Retention]) -> None:
@@ -186,7 +186,9 @@ def checks(found: Sequence[CheckFacts]) -> None:
 
 def _check_line(found: CheckFacts) -> str:
     result = found.result
-    broken = f"{fmt.count(result.failing)} of {fmt.count(result.examined)}" if result.examined else fmt.MISSING
+    broken = (
+        f"{fmt.count(result.failing)} of {fmt.count(result.examined)}" if result.examined else fmt.MISSING
+    )
     return (
         f'<div class="row line">{state_icon(str(result.state))}<div style="min-width:0">'
         f'<div class="cut">{escape(found.check)}</div><div class="sub cut">{escape(words.short(found.table))}'
@@ -198,8 +200,13 @@ def _look_at(shown: Sequence[CheckFacts]) -> None:
     """One check in full: the one chosen here, or the row that was clicked."""
     names = [f"{check.check} on {words.short(check.table)}" for check in shown]
     picked = st.selectbox(
-        "Look at a check", range(len(shown)), index=None, format_func=names.__getitem__, key="check",
-        placeholder=words.PICK_A_CHECK, label_visibility="collapsed",
+        "Look at a check",
+        range(len(shown)),
+        index=None,
+        format_func=names.__getitem__,
+        key="check",
+        placeholder=words.PICK_A_CHECK,
+        label_visibility="collapsed",
     )
     if picked is not None and picked < len(shown):
         _check(shown[picked])
@@ -243,7 +250,10 @@ def _checks_table(shown: Sequence[CheckFacts]) -> None:
             ),
             "check": column.TextColumn("Check", width=225),
             "table": column.TextColumn("Table", width=150),
-            **{name: column.NumberColumn(name.capitalize(), format="localized", width=76) for name in _NUMBERS},
+            **{
+                name: column.NumberColumn(name.capitalize(), format="localized", width=76)
+                for name in _NUMBERS
+            },
             "when": column.TextColumn("When", width=90),
             "history": column.BarChartColumn("Last 10", y_min=0, width=84, color=charts.ink("warned")),
         },

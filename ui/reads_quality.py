@@ -81,7 +81,7 @@ def batches_frame(accounts: Sequence[RowAccount], paths: Mapping[str, str]) -> p
         [
             {
                 "file": paths.get(account.batch_id, account.batch_id),
-                **{word: getattr(account, field) for word, field in terms.items()},
+                **{word: _term(account, field) for word, field in terms.items()},
                 "other": account.header_lines + account.continuation_lines + account.blank,
                 "difference": abs(account.lines_difference) + abs(account.rows_difference),
             }
@@ -92,6 +92,12 @@ def batches_frame(accounts: Sequence[RowAccount], paths: Mapping[str, str]) -> p
     empty = [word for word in terms if word not in always and not frame[word].any()]
     ordered = ["file", "lines", "other", *(word for word in terms if word != "lines"), "difference"]
     return frame[ordered].drop(columns=empty)
+
+
+def _term(account: RowAccount, field: str) -> int | None:
+    """A feed that stops at bronze has the first equation alone."""
+    first = ("lines", "unreadable", "bronze")
+    return None if account.bronze_only and field not in first else int(getattr(account, field))
 
 
 def paths() -> dict[str, str]:

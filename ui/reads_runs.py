@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from etl.model import Attempt, Run, Task
 
 MOST_RUNS = 100
-GRID_RUNS = 24
+GRID_RUNS = 20
 TIMED_RUNS = 20
-MOST_TICKS = 25
+MOST_TICKS = 12
 _APART = "\u200b"
 
 

@@ -12,9 +12,9 @@ from ui import controls_analytics as controls
 from ui import reads_analytics as reads
 from ui import words_analytics as words
 from ui.currency import Currency
+from ui.drill import columns, table_height
 from ui.period import Period
 from ui.reads_drill import MOST_CUSTOMERS
-from ui.drill import columns, table_height
 
 if TYPE_CHECKING:
     from ui.reads_analytics import Totals

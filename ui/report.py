@@ -5,17 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import partial
+from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui import data, state, widgets, words
+from ui import data, state, widgets
 from ui.widgets import card, icon, pill
 
 if TYPE_CHECKING:
     from etl.facts import Report, ReportSection, ReportSummary
 
-FORMATS = (("Markdown", "md", "text/markdown"), ("HTML", "html", "text/html"), ("JSON", "json", "application/json"))
+FORMATS = (
+    ("Markdown", "md", "text/markdown"),
+    ("HTML", "html", "text/html"),
+    ("JSON", "json", "application/json"),
+)
 _FIGURE = re.compile(r"[-+]?\$?[\d,]+(\.\d+)?( ?(%|s|ms|[KMGT]?B|min|h|d))?|–|")
 
 
@@ -45,7 +50,14 @@ def _label(summary: ReportSummary) -> str:
 
 def verdict(report: Report) -> None:
     """Ready or not, and what that rests on or why not."""
-    widgets.verdict("passed" if report.ready else "failed", report.headline, _when(report), report.why_not)
+    widgets.verdict(_worst(report), report.headline, _when(report), report.why_not)
+
+
+def _worst(report: Report) -> str:
+    """Ready with a warning in it is amber, not green."""
+    if not report.ready:
+        return "failed"
+    return "warned" if any(section.state == "warned" for section in report.sections) else "passed"
 
 
 def _when(report: Report) -> str:
@@ -59,7 +71,7 @@ def rests_on(report: Report) -> None:
         return
     with card("rests-on", "What the verdict rests on"):
         lines = "".join(
-            f'<div class="row top line">{icon("check", "passed")}<span>{widgets.escape(sentence)}</span></div>'
+            f'<div class="row top line">{icon("check", "passed")}<span>{escape(sentence)}</span></div>'
             for sentence in report.rests_on
         )
         st.html(f'<div class="ml">{lines}</div>')

@@ -38,7 +38,9 @@ def grid(runs: Sequence[Run], chosen: int | None) -> None:
     )
     seen = {str(task.state) for run in shown for task in run.tasks}
     legend = "".join(
-        f'<span class="row" style="gap:.35rem">{_square(name)}{look(name).word}</span>' for name in STATES if name in seen
+        f'<span class="row" style="gap:.35rem">{_square(name)}{look(name).word}</span>'
+        for name in STATES
+        if name in seen
     )
     st.html(f'<div class="ml sub row wrap" style="gap:.3rem 1rem" aria-hidden="true">{legend}</div>')
 
@@ -58,7 +60,8 @@ def _lane(lane: Lane, runs: Sequence[Run], chosen: int | None) -> str:
     square = tile(lane.layer) if lane.layer in LAYERS else '<span class="tile"></span>'
     indent = " child" if lane.child else ""
     cells = "".join(
-        f'<td class="{_mark(run, chosen)}">{_cell(lane, run, task)}</td>' for run, task in zip(runs, lane.tasks, strict=True)
+        f'<td class="{_mark(run, chosen)}">{_cell(lane, run, task)}</td>'
+        for run, task in zip(runs, lane.tasks, strict=True)
     )
     title = escape(common.short(lane.name))
     return f'<tr><th scope="row" class="name{indent}" title="{escape(lane.name)}">{square}<span>{title}</span></th>{cells}</tr>'
@@ -107,14 +110,33 @@ def _buttons(run: Run) -> None:
         if run.state == "running":
             return  # the card of what runs now has the button
         if run.finished_at is None:
-            st.button("Cancel", key=f"stop-{run.run_id}", icon=":material/close:", disabled=run.cancel_requested,
-                      on_click=actions.cancel, args=(run.run_id,))
+            st.button(
+                "Cancel",
+                key=f"stop-{run.run_id}",
+                icon=":material/close:",
+                disabled=run.cancel_requested,
+                on_click=actions.cancel,
+                args=(run.run_id,),
+            )
             return
         if run.state in _OVER:
-            st.button("Rerun from failure", key=f"resume-{run.run_id}", type="primary", icon=":material/resume:",
-                      help=words.FROM_FAILURE, on_click=actions.from_failure, args=(run,))
-        st.button("Rerun", key=f"again-{run.run_id}", icon=":material/replay:", help=words.RERUN,
-                  on_click=actions.again, args=(run,))
+            st.button(
+                "Rerun from failure",
+                key=f"resume-{run.run_id}",
+                type="primary",
+                icon=":material/resume:",
+                help=words.FROM_FAILURE,
+                on_click=actions.from_failure,
+                args=(run,),
+            )
+        st.button(
+            "Rerun",
+            key=f"again-{run.run_id}",
+            icon=":material/replay:",
+            help=words.RERUN,
+            on_click=actions.again,
+            args=(run,),
+        )
 
 
 def _timeline(run: Run) -> None:
@@ -132,7 +154,7 @@ def _tasks(tasks: Sequence[Task]) -> None:
             (
                 Html(_named(task)),
                 pill_cell(task.state),
-                task.reason or fmt.MISSING,
+                keep(task.reason or fmt.MISSING),
                 fmt.count(len(task.attempts)) if task.attempts else fmt.MISSING,
                 fmt.count(task.rows),
                 fmt.seconds(task.seconds),
@@ -141,6 +163,11 @@ def _tasks(tasks: Sequence[Task]) -> None:
             for task in tasks
         ],
     )
+
+
+def keep(text: str) -> Html:
+    """Text for a cell that is not to be broken."""
+    return Html(f'<span class="keep">{escape(text)}</span>')
 
 
 def _named(task: Task) -> str:
@@ -200,7 +227,10 @@ def listing(runs: Sequence[Run]) -> None:
 def _state_column(states: Sequence[str]) -> object:
     looks = [look(name) for name in states]
     return st.column_config.MultiselectColumn(
-        "State", options=[seen.word for seen in looks], color=[charts.ink(f"{seen.tone}-bg") for seen in looks], width=115
+        "State",
+        options=[seen.word for seen in looks],
+        color=[charts.ink(f"{seen.tone}-bg") for seen in looks],
+        width=115,
     )
 
 
@@ -212,20 +242,27 @@ def timings(found: Sequence[StageTiming]) -> None:
     stages = reads_runs.stages(found)
     spare = iter(_STEP_INKS * len(stages.seconds))
     inks = {name: name if name in TOKENS else next(spare) for name in stages.seconds}
-    legend = "".join(f'<span class="row" style="gap:.4rem">{tile(ink)}{escape(name)}</span>' for name, ink in inks.items())
+    legend = "".join(
+        f'<span class="row" style="gap:.4rem">{tile(ink)}{escape(name)}</span>' for name, ink in inks.items()
+    )
     st.html(f'<div class="ml sub row wrap" style="gap:.3rem 1.1rem">{legend}</div>')
     drawn.stages(stages.runs, stages.seconds, inks, "stages")
     newest = reads_runs.newest_stages(found)
     widgets.listing(
         {f"Run {newest[0].run_id}": "", "Took": "n", "Rows": "n", "Peak memory": "n"},
-        [(each.stage, fmt.seconds(each.seconds), fmt.count(each.rows), fmt.size(each.peak_memory_bytes)) for each in newest],
+        [
+            (each.stage, fmt.seconds(each.seconds), fmt.count(each.rows), fmt.size(each.peak_memory_bytes))
+            for each in newest
+        ],
     )
 
 
 def pipelines(found: Sequence[PipelineFacts]) -> None:
     """Each pipeline with its last run, when it runs next by itself, and the switch that stops it from doing so."""
     for facts in found:
-        with st.container(horizontal=True, vertical_alignment="center", wrap=False, key=f"pipeline-{facts.name}"):
+        with st.container(
+            horizontal=True, vertical_alignment="center", wrap=False, key=f"pipeline-{facts.name}"
+        ):
             last = facts.last_run.state if facts.last_run else "unexamined"
             widgets.line(str(last), facts.title, words.pipeline_facts(facts))
             _switch(facts)
@@ -251,9 +288,9 @@ def ticks(found: Sequence[Tick]) -> None:
         {"Due": "", "Outcome": "", "Pipeline": "", "Run": "n", "Why": ""},
         [
             (
-                words.tick_times(tick),
+                keep(words.tick_times(tick)) if tick.count == 1 else words.tick_times(tick),
                 pill_cell(tick.outcome),
-                words.pipeline(tick.pipeline),
+                keep(words.pipeline(tick.pipeline)),
                 fmt.count(tick.run_id),
                 tick.reason or fmt.MISSING,
             )

@@ -25,7 +25,7 @@ def services(found: Sequence[ServiceFacts]) -> None:
         [
             (
                 Html(f"<b>{escape(each.name)}</b>"),
-                pill_cell(each.state),
+                pill_cell(each.state, words.HEALTH.get(each.state, "")),
                 Html(f'<span class="code">{escape(each.address)}</span>'),
                 each.detail or fmt.MISSING,
                 words.answered(each.answered_in_seconds),
@@ -40,25 +40,48 @@ def resources() -> None:
     """CPU, memory, disk and network now and over the last minutes; sampled again while the page is open."""
     with widgets.boundary():
         facts = data.living().system()
-        tiles = "".join(_tile(*each, words.in_window(facts.history)) for each in _gauges(facts.now, facts.history))
+        tiles = "".join(
+            _tile(*each, words.in_window(facts.history)) for each in _gauges(facts.now, facts.history)
+        )
         st.html(f'<div class="ml gauges">{tiles}</div>')
 
 
-def _gauges(now: Resources, history: Sequence[Resources]) -> list[tuple[str, str, str, list[float], float | None]]:
+def _gauges(
+    now: Resources, history: Sequence[Resources]
+) -> list[tuple[str, str, str, list[float], float | None]]:
     """Label, value, note, course and the top of its scale; shares of a whole stand on 0 to 100 %."""
     rates = _rates(history)
     return [
-        ("CPU", f"{now.cpu_percent:.0f} %", f"this process {now.process_cpu_percent:.0f} %",
-         [each.cpu_percent for each in history], 100.0),
-        ("Memory", fmt.size(now.memory_used_bytes),
-         f"of {fmt.size(now.memory_total_bytes)}, this process {fmt.size(now.process_memory_bytes)}",
-         [float(each.memory_used_bytes) for each in history], float(now.memory_total_bytes)),
-        ("Disk", fmt.share(now.disk_used_bytes / max(now.disk_total_bytes, 1)),
-         f"{fmt.size(now.disk_total_bytes - now.disk_used_bytes)} free of {fmt.size(now.disk_total_bytes)}",
-         [float(each.disk_used_bytes) for each in history], float(now.disk_total_bytes)),
-        ("Network", f"{fmt.size(sum(rates[-1]))}/s" if rates else fmt.MISSING,
-         f"{fmt.size(rates[-1][0])}/s in, {fmt.size(rates[-1][1])}/s out" if rates else "needs two samples",
-         [received + sent for received, sent in rates], None),
+        (
+            "CPU",
+            f"{now.cpu_percent:.0f} %",
+            f"this process {now.process_cpu_percent:.0f} %",
+            [each.cpu_percent for each in history],
+            100.0,
+        ),
+        (
+            "Memory",
+            fmt.size(now.memory_used_bytes),
+            f"of {fmt.size(now.memory_total_bytes)}, this process {fmt.size(now.process_memory_bytes)}",
+            [float(each.memory_used_bytes) for each in history],
+            float(now.memory_total_bytes),
+        ),
+        (
+            "Disk",
+            fmt.share(now.disk_used_bytes / max(now.disk_total_bytes, 1)),
+            f"{fmt.size(now.disk_total_bytes - now.disk_used_bytes)} free of {fmt.size(now.disk_total_bytes)}",
+            [float(each.disk_used_bytes) for each in history],
+            float(now.disk_total_bytes),
+        ),
+        (
+            "Network",
+            f"{fmt.size(sum(rates[-1]))}/s" if rates else fmt.MISSING,
+            f"{fmt.size(rates[-1][0])}/s in, {fmt.size(rates[-1][1])}/s out"
+            if rates
+            else "needs two samples",
+            [received + sent for received, sent in rates],
+            None,
+        ),
     ]
 
 

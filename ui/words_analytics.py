@@ -30,6 +30,7 @@ NO_RUNS = "No runs yet"
 NO_TIMINGS = "No run has been timed yet"
 RUNS_LEAD = "What was asked for, what became of it, and what runs by itself"
 TIMED = "Wall time of the last runs, stage by stage."
+HEALTH = {"passed": "Healthy", "warned": "Needs a look", "failed": "Down"}
 DOCTOR_LEAD = "What this installation looks at in itself."
 NO_FINDINGS = "The doctor has nothing to say"
 PICK_RUN = "Select a row to see that run."
@@ -247,11 +248,15 @@ def services_verdict(services: Sequence[ServiceFacts], findings: Sequence[Findin
     looked = f"{fmt.count(len(services), 'service')} and {fmt.count(len(findings), 'finding')} of the doctor."
     if not states:
         return "unexamined", "Nothing was examined", ""
-    counts = ", ".join(f"{states.count(name)} {_SAID[name]}" for name in (*_WORST, "passed") if name in states)
+    counts = ", ".join(
+        f"{states.count(name)} {_SAID[name]}" for name in (*_WORST, "passed") if name in states
+    )
     if not bad:
         return "passed", "Everything that was examined is well", f"{looked} {counts}."
     worst = bad[0]
-    return worst, _SAYS[worst], f"{looked} {counts[:1].upper()}{counts[1:]}."
+    named = [each.name for each in services if each.state == worst]
+    named += [each.what for each in findings if each.state == worst]
+    return worst, f"{_SAYS[worst]}: {', '.join(named)}", f"{looked} {counts[:1].upper()}{counts[1:]}."
 
 
 def answered(seconds: float | None) -> str:

@@ -1,8 +1,9 @@
-"""What can be typed: the commands and their arguments. Imports nothing but argparse, so that help is quick."""
+"""What can be typed: the commands and their arguments. Imports argparse alone, so that help is quick."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import NoReturn
 
 PROGRAM = "metalayer"
@@ -10,6 +11,9 @@ DESCRIPTION = (
     "From CSV files to tables you can trust: bronze, silver, gold, every row and cent accounted for."
 )
 EPILOG = "Exit codes: 0 all done; 1 something was not published, or a file was refused; 2 usage or settings."
+
+
+AddCommand = Callable[[str, str], argparse.ArgumentParser]  # name, what it does → its parser
 
 
 class Misused(Exception):
@@ -53,13 +57,7 @@ def _parser() -> _Parser:
     return parser
 
 
-class _Command:
-    """Adds a command: (name, what it does) → its parser."""
-
-    def __call__(self, name: str, text: str) -> argparse.ArgumentParser: ...
-
-
-def _add_working(command: _Command) -> None:
+def _add_working(command: AddCommand) -> None:
     up = command("up", "start the dashboard and the engine")
     up.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     up.add_argument("--port", type=_port, default=8501, help="port to listen on (8501)")
@@ -83,7 +81,7 @@ def _add_working(command: _Command) -> None:
         command(name, text).add_argument("pipeline", metavar="PIPELINE")
 
 
-def _add_reading(command: _Command) -> None:
+def _add_reading(command: AddCommand) -> None:
     command("status", "what stands: verdict, layers, tables, what runs")
     runs = command("runs", "recent runs, or one run with its tasks")
     runs.add_argument("run", type=_number, nargs="?", metavar="ID")
@@ -106,7 +104,7 @@ def _add_reading(command: _Command) -> None:
     _add_quarantine(command)
 
 
-def _add_quarantine(command: _Command) -> None:
+def _add_quarantine(command: AddCommand) -> None:
     quarantine = _actions(command("quarantine", "the rows that broke a rule, with their reasons"))
     listed = _action(quarantine, "list", "the reasons; with SOURCE also its rows")
     listed.add_argument("source", nargs="?", default="", metavar="SOURCE")
@@ -119,7 +117,7 @@ def _add_quarantine(command: _Command) -> None:
     export.add_argument("--out", metavar="FILE", help="write it there instead of stdout")
 
 
-def _add_looking_after(command: _Command) -> None:
+def _add_looking_after(command: AddCommand) -> None:
     contract = _actions(command("contract", "look at contracts and gold files"))
     check = _action(contract, "check", "name every problem with file and line; needs no warehouse")
     check.add_argument(

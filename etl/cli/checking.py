@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version as installed
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
 from typing import TYPE_CHECKING, Any
 
+from etl.cli import words
 from etl.cli.output import Answer, Output
 from etl.cli.tables import table
-from etl.cli import words
 from etl.errors import CatalogError, MetaLayerError
 from etl.model import CheckState
-from etl.wire import to_plain
 
 if TYPE_CHECKING:
     from etl.cli.running import Context

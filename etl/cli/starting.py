@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import ipaddress
 import os
 import socket
@@ -47,11 +46,10 @@ def bench(options: list[str]) -> int:
     """Become the measuring program, with its own options."""
     from etl.settings import ROOT
 
-    sys.path.insert(0, str(ROOT))
-    if importlib.util.find_spec("bench.__main__" if (ROOT / "bench").is_dir() else "bench") is None:
-        print("metalayer: bench/ is missing from this installation.", file=sys.stderr)
-        return UsageError.exit_code
-    _become(["-m", "bench", *options], ROOT, {})
+    if (ROOT / "bench" / "__main__.py").exists():
+        _become(["-m", "bench", *options], ROOT, {})
+    print("metalayer: bench/ is missing from this installation.", file=sys.stderr)
+    return UsageError.exit_code
 
 
 def _refuse_second(settings: Settings) -> None:
@@ -106,9 +104,9 @@ def _become_server(settings: Settings, app: Path, host: str, port: int) -> NoRet
 
 
 def _become(arguments: list[str], root: Path, environment: dict[str, str]) -> NoReturn:
-    """The same process, another program, with the project's root to import from and to find its settings in."""
+    """The same process, another program; it imports from the project's root and finds its settings there."""
     os.chdir(root)
     path = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH", ""))))
     everything = {**os.environ, **environment, "PYTHONPATH": path}
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-P", *arguments], everything)
+    os.execve(sys.executable, [sys.executable, "-P", *arguments], everything)  # noqa: S606 (our own interpreter)

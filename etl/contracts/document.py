@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
@@ -36,7 +36,13 @@ _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^-?[0-9]+\.[0-9]+$"), list("-0123456789")
 )
 
-_SCALARS = {"int": int, "float": Decimal, "bool": lambda text: text == "true", "null": lambda _: None}
+SHOWN_LENGTH = 60
+_SCALARS: dict[str, Callable[[str], Any]] = {
+    "int": int,
+    "float": Decimal,
+    "bool": lambda text: text == "true",
+    "null": lambda _: None,
+}
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,7 @@ def shown(value: object) -> str:
     text = repr(value) if isinstance(value, str) else str(value)
     if isinstance(value, dict | list):
         text = "a mapping" if isinstance(value, dict) else "a list"
-    return text if len(text) <= 60 else text[:57] + "…"
+    return text if len(text) <= SHOWN_LENGTH else text[: SHOWN_LENGTH - 1] + "…"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import NamedTuple
 
@@ -95,3 +96,9 @@ def _others(ranges: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
             free.append((at, low - 1))
         at = max(at, high + 1)
     return (*free, (at, sys.maxunicode)) if at <= sys.maxunicode else tuple(free)
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Whether a path below the landing folder is one of a pattern's; `*` does not cross a folder."""
+    names, wanted = path.split("/"), pattern.split("/")
+    return len(names) == len(wanted) and all(map(fnmatchcase, names, wanted))

@@ -42,9 +42,16 @@ def refuse_other_choices(section: Section) -> None:
                 well_formed(part, name, wanted)
 
 
+def unknown_key_hint(section: Section, key: str, known: list[str]) -> str:
+    """The nearest known word; or that a comma cut a text in two, which YAML's braces do."""
+    if " " in key and section.get(key) is None:
+        return "Within { }, put text that holds a comma in quotes."
+    return did_you_mean(key, known)
+
+
 def _refuse_unknown(section: Section, where: Where, key: str, known: list[str]) -> None:
     own = properties(where, custom=True)
-    near = did_you_mean(key, [*known, *own])
+    near = unknown_key_hint(section, key, [*known, *own])
     if key in own:
         near = f"Write it under customProperties: {{property: {key}, value: {own[key].example}}}."
     message = f"{key!r} is not a property of {where}."

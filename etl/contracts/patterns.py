@@ -81,7 +81,7 @@ class _Scan:
             )
 
     def anchor(self, sign: str) -> None:
-        if self.at not in {0 if sign == "^" else len(self.pattern) - 1}:
+        if self.at != (0 if sign == "^" else len(self.pattern) - 1):
             raise PatternFault(f"{sign} may only stand at the {'beginning' if sign == '^' else 'end'}")
         self.put(sign, 1)
 
@@ -104,7 +104,7 @@ class _Scan:
             return f"[{_CLASSES[sign]}]"
         if sign and sign.lower() in _CLASSES:
             return f"[^{_CLASSES[sign.lower()]}]"
-        if sign and (sign.isalnum() or ord(sign) > 127):
+        if sign and (sign.isalnum() or not sign.isascii()):
             what = "a reference back to a group" if sign.isdigit() else "not in the common subset"
             raise PatternFault(f"\\{sign} is {what}")
         if not sign:

@@ -1,7 +1,7 @@
 """SQL in DuckDB's dialect that means the same in PostgreSQL and Spark: parsed, checked, rendered.
 
-sqlglot passes much through that the other dialect lacks, or turns it into something else without a word. So functions
-are on a list of those tried, and constructs without a counterpart are refused by name.
+sqlglot passes much through that the other dialect lacks, or turns it into something else without a word. So
+functions are on a list of those tried, and constructs without a counterpart are refused by name.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _NAMES = {
     exp.Array: "[ ]",
     exp.Struct: "{ }",
 }
-_CONSTRUCTS: dict[type[exp.Expression], tuple[str, str]] = {
+_CONSTRUCTS: dict[type[exp.Expr], tuple[str, str]] = {
     exp.Qualify: ("qualify", "Put the window function into a CTE and filter on it with where."),
     exp.Pivot: ("pivot", "Write one sum(case when … end) for each column."),
     exp.Lambda: ("->", "Write the expression out."),
@@ -78,7 +78,7 @@ _CONSTRUCTS: dict[type[exp.Expression], tuple[str, str]] = {
 }
 
 
-def parse(sql: str) -> exp.Expression:
+def parse(sql: str) -> exp.Expr:
     """The one statement in a piece of SQL, with unquoted names in lower case. Raises SqlFault."""
     try:
         statements = [one for one in sqlglot.parse(sql, dialect=DUCKDB) if one is not None]
@@ -104,7 +104,7 @@ def parse(sql: str) -> exp.Expression:
     return statements[0]
 
 
-def canonical(tree: exp.Expression) -> str:
+def canonical(tree: exp.Expr) -> str:
     """The same text for SQL that differs in comments, blanks and case of keywords only."""
     return tree.sql(dialect=DUCKDB, comments=False, identify=True)
 
@@ -114,7 +114,7 @@ def render(sql: str, dialect: str) -> str:
     return _rendered(parse(sql), dialect)
 
 
-def _rendered(tree: exp.Expression, dialect: str) -> str:
+def _rendered(tree: exp.Expr, dialect: str) -> str:
     try:
         return tree.sql(
             dialect=dialect, comments=False, identify=True, unsupported_level=sqlglot.ErrorLevel.RAISE
@@ -124,7 +124,7 @@ def _rendered(tree: exp.Expression, dialect: str) -> str:
         raise SqlFault(Fault(1, f"{dialect} cannot say this: {said}.", "Write it in another way.")) from None
 
 
-def faults(tree: exp.Expression) -> list[Fault]:
+def faults(tree: exp.Expr) -> list[Fault]:
     """Everything in a statement that one of the dialects has no counterpart for, in the order of the lines."""
     found = {fault: None for node in tree.walk() for fault in _of_node(node)}
     if not found:
@@ -132,7 +132,7 @@ def faults(tree: exp.Expression) -> list[Fault]:
     return sorted(found, key=lambda fault: fault.line)
 
 
-def _unrendered(tree: exp.Expression) -> Iterator[Fault]:
+def _unrendered(tree: exp.Expr) -> Iterator[Fault]:
     for dialect in DIALECTS:
         try:
             _rendered(tree, dialect)
@@ -140,7 +140,7 @@ def _unrendered(tree: exp.Expression) -> Iterator[Fault]:
             yield problem.fault
 
 
-def _of_node(node: exp.Expression) -> Iterator[Fault]:
+def _of_node(node: exp.Expr) -> Iterator[Fault]:
     if isinstance(node, exp.Func) and not isinstance(node, (*_FUNCTIONS, *_CONSTRUCTS)):
         yield _unknown_function(node)
     for kind, (said, hint) in _CONSTRUCTS.items():
@@ -149,7 +149,7 @@ def _of_node(node: exp.Expression) -> Iterator[Fault]:
     yield from _of_clause(node)
 
 
-def _of_clause(node: exp.Expression) -> Iterator[Fault]:
+def _of_clause(node: exp.Expr) -> Iterator[Fault]:
     if isinstance(node, exp.Star) and any(
         node.args.get(part) for part in ("except_", "except", "replace", "rename")
     ):
@@ -170,7 +170,7 @@ def _of_clause(node: exp.Expression) -> Iterator[Fault]:
         yield _without_counterpart(node, "ignore nulls", "Filter the NULLs in a CTE.")
 
 
-def _takes_all(node: exp.Expression) -> bool:
+def _takes_all(node: exp.Expr) -> bool:
     if node.args.get("all"):
         return True
     ordered = node.expressions[0] if isinstance(node, exp.Order) and len(node.expressions) == 1 else None
@@ -188,11 +188,11 @@ def _unknown_function(node: exp.Func) -> Fault:
     return Fault(line_of(node), message, hint)
 
 
-def _without_counterpart(node: exp.Expression, said: str, hint: str) -> Fault:
+def _without_counterpart(node: exp.Expr, said: str, hint: str) -> Fault:
     return Fault(line_of(node), f"`{said}` has no counterpart in PostgreSQL or Spark.", hint)
 
 
-def line_of(node: exp.Expression) -> int:
+def line_of(node: exp.Expr) -> int:
     """The line of a node, as near as sqlglot kept it: its own, of what it holds, or of what holds it."""
     for below in node.walk():
         if "line" in below.meta:

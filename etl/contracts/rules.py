@@ -19,7 +19,7 @@ _QUERY_HINT = "Write: select count(*) from ${table} where <what a bad row looks 
 
 def is_sql(entry: Section) -> bool:
     """Whether a quality entry is a rule in SQL."""
-    return entry.get("type", "library") == "sql"
+    return bool(entry.get("type", "library") == "sql")
 
 
 def accepted_values(entry: Section) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""A contract against the JSON schema of the Open Data Contract Standard, and against what MetaLayer reads of it.
+"""A contract against the JSON schema of the Open Data Contract Standard.
 
-The models of `open-data-contract-standard` are not used: they accept a misspelt key silently, and importing them
-costs 0.16 s at every start. Its JSON schema, which they are made from, refuses such a key.
+The models of `open-data-contract-standard` are not used: they accept a misspelt key silently, and importing
+them costs 0.16 s at every start. The JSON schema beside them refuses such a key.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _validator() -> Draft201909Validator:
 
 
 def standard_problems(document: Document) -> list[Problem]:
-    """Where a contract breaks the standard's schema. Misspelt keys are left to `unknown_keys`, where it looks."""
+    """Where a contract breaks the schema; `keys` refuses misspelt names in the parts that are read."""
     found: dict[tuple[int, str], Problem] = {}
     for error in _validator().iter_errors(document.content):
         problem = _problem(document, error)
@@ -66,7 +66,8 @@ def _problem(document: Document, error: ValidationError) -> Problem | None:
 
 
 def _explained(validator: str, name: str, error: ValidationError, place: tuple[Any, ...]) -> tuple[str, str]:
-    value, wanted = error.instance, error.validator_value
+    value: Any = error.instance
+    wanted: Any = error.validator_value
     if validator == "required":
         missing = [key for key in wanted if key not in value]
         where = place_in_words(place)
@@ -90,7 +91,8 @@ def _unknown_in_documentation(document: Document, error: ValidationError) -> Pro
     if where_of(place) is not None:
         return None
     known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-    strange = [key for key in error.instance if key not in known and f"'{key}'" in error.message]
+    instance: Any = error.instance
+    strange = [key for key in instance if key not in known and f"'{key}'" in error.message]
     if not strange:
         return None
     here = next((str(step) for step in reversed(place) if isinstance(step, str)), "the contract")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from etl.contracts.vocabulary import Form
@@ -82,7 +83,7 @@ def format_fault(form: str, *, with_time: bool) -> str:
 
 
 def _ambiguous(parts: list[str]) -> str:
-    for left, right in zip(parts, parts[1:], strict=False):
+    for left, right in pairwise(parts):
         if {left, right} <= _TOKENS and {left, right} & {"M", "D"}:
             return f"{left}{right} can be read in two ways; put a separator between them"
     return ""

@@ -15,7 +15,7 @@ import ibis
 from ibis.expr import types as ir
 
 from etl import expressions as phrases
-from etl.model import Column, Contract, Kind, Rule, Severity
+from etl.model import Column, Contract, Kind, Reference, Rule, Severity
 from etl.warehouse import Session
 
 BITS_PER_COLUMN = 60  # reasons that fit one whole-number column with room for the sign
@@ -53,6 +53,31 @@ def superseded_table(contract: Contract) -> str:
 def quarantine_table(contract: Contract) -> str:
     """Rows that broke a rule, as received, with all reasons."""
     return f"quarantine.{contract.source}"
+
+
+def beside(contract: Contract) -> tuple[str, ...]:
+    """The tables that are built and published together with silver."""
+    return (superseded_table(contract), quarantine_table(contract))
+
+
+def parent_of(reference: Reference, contracts: Mapping[str, Contract]) -> Parent:
+    """Where a foreign key is looked up. The catalog has made sure that it exists."""
+    parent = contracts[reference.source]
+    return Parent(f"silver.{parent.silver_table}", reference.column, parent.column(reference.column).kind)
+
+
+def compiled(
+    contract: Contract,
+    parents: Mapping[str, Parent],
+    names: Mapping[str, str],
+    dialect: str,
+    known: dict[str, SilverSQL],
+) -> SilverSQL:
+    """The statements for a contract, compiled once per fingerprint and set of names: compiling costs 0.2 s."""
+    place = repr((contract.fingerprint, sorted(names.items()), dialect))
+    if place not in known:
+        known[place] = compile_silver(contract, parents, names, dialect)
+    return known[place]
 
 
 def build(session: Session, contract: Contract, sql: SilverSQL) -> int:

@@ -16,7 +16,9 @@ _BUFFER_BYTES = 16 * _LINE_BYTES
 _GLOB = re.compile(r"([*?\[])")
 
 
-def connect(allowed: Sequence[Path], scratch: Path, threads: int | None, memory_limit: str | None) -> duckdb.DuckDBPyConnection:
+def connect(
+    allowed: Sequence[Path], scratch: Path, threads: int | None, memory_limit: str | None
+) -> duckdb.DuckDBPyConnection:
     """A connection that can touch nothing outside `allowed` and cannot be opened up again."""
     config: dict[str, str | int] = {"temp_directory": str(scratch), "preserve_insertion_order": "true"}
     if threads:
@@ -45,7 +47,10 @@ class Csv:
 
 
 def to_parquet(
-    connection: duckdb.DuckDBPyConnection, source: Csv, columns: Sequence[tuple[str, int | None]], target: Path
+    connection: duckdb.DuckDBPyConnection,
+    source: Csv,
+    columns: Sequence[tuple[str, int | None]],
+    target: Path,
 ) -> None:
     """Write `columns`, each a name and its position in the file or None for all NULL, as text in the file's order;
     and `_row_number` last if the file is numbered. Raises duckdb.Error at the first line that is not well-formed.
@@ -60,7 +65,9 @@ def to_parquet(
         to {_literal(str(target))} (format parquet, compression zstd)
         """,
         {
-            "path": _GLOB.sub(r"[\1]", str(source.path)),  # DuckDB would take a[1].csv for a pattern and read a1.csv
+            "path": _GLOB.sub(
+                r"[\1]", str(source.path)
+            ),  # DuckDB would take a[1].csv for a pattern and read a1.csv
             "delimiter": source.grammar.delimiter.decode(),
             "quote": source.grammar.quote.decode(),
             "line_end": source.line_end.replace("\r", "\\r").replace("\n", "\\n"),
@@ -70,7 +77,9 @@ def to_parquet(
 
 def rows_in(connection: duckdb.DuckDBPyConnection, parquet: Path) -> int:
     """The rows a Parquet file says it holds, read back from its footer."""
-    found = connection.execute("select sum(num_rows) from parquet_file_metadata(?)", [_pattern(parquet)]).fetchone()
+    found = connection.execute(
+        "select sum(num_rows) from parquet_file_metadata(?)", [_pattern(parquet)]
+    ).fetchone()
     return int(found[0] or 0) if found else 0
 
 

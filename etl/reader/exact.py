@@ -27,7 +27,9 @@ from etl.reader.header import Header
 from etl.reader.text import Text
 
 BLOCK_BYTES = 1024 * 1024
-MOST_BYTES = 64 * 1024 * 1024  # of a record over several lines, and twice that of one line: memory is bounded by it
+MOST_BYTES = (
+    64 * 1024 * 1024
+)  # of a record over several lines, and twice that of one line: memory is bounded by it
 
 _TOO_LONG_HINT = "No record may be longer; fix the export."
 
@@ -83,9 +85,13 @@ class _Window:
             whole.pop()
         self.bare = [line.rstrip(b"\r") for line in whole] if b"\r" in block else whole
         sound = b"\0" not in block and _is_utf8(block)
-        self.unsound = frozenset() if sound else frozenset(n for n, line in enumerate(whole) if not _is_sound(line))
+        self.unsound = (
+            frozenset() if sound else frozenset(n for n, line in enumerate(whole) if not _is_sound(line))
+        )
         self.lines = Lines(whole, quote, sorted(self.unsound))
-        self.simple = sound and block.count(b"\r") == block.count(b"\r\n")  # only delimiters and quotes matter
+        self.simple = sound and block.count(b"\r") == block.count(
+            b"\r\n"
+        )  # only delimiters and quotes matter
 
 
 class _Judge:

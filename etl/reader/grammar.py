@@ -78,7 +78,9 @@ class Grammar:
             quote,
             self._not_delimiter(rb"\r" + quote),
         )
-        return re.compile(field + rb"(?:%b%b){%d}" % (re.escape(self.delimiter), field, fields - 1), re.DOTALL)
+        return re.compile(
+            field + rb"(?:%b%b){%d}" % (re.escape(self.delimiter), field, fields - 1), re.DOTALL
+        )
 
     def record_at(self, lines: Lines, start: int, most: int | None = None) -> Record | Fault | None:
         """The record that starts on line `start`; None when a quote is still open after the last line. With `most`

@@ -71,7 +71,9 @@ def _first_record(text: Text, first: bytes, grammar: Grammar) -> tuple[list[byte
     while blank < len(lines) and not lines[blank].strip(b" \t\r"):
         blank += 1
     if blank == len(lines):
-        raise FileRefused(f"{text.name} has no header line: it holds nothing but blank lines.", "Export it again.")
+        raise FileRefused(
+            f"{text.name} has no header line: it holds nothing but blank lines.", "Export it again."
+        )
     _check_text(text, lines[blank])
     record = grammar.record_at(Lines(lines, grammar.quote), blank)
     if not isinstance(record, Record):
@@ -83,7 +85,9 @@ def _first_record(text: Text, first: bytes, grammar: Grammar) -> tuple[list[byte
     whole = text.survey.size_bytes <= len(first)
     end = start + sum(len(line) + 1 for line in taken)
     if end > len(first) and not whole:
-        raise FileRefused(f"{text.name} has a first line of more than 1 MB, so it is no CSV.", "Fix the export.")
+        raise FileRefused(
+            f"{text.name} has a first line of more than 1 MB, so it is no CSV.", "Fix the export."
+        )
     return record.fields, blank, record.lines, min(end, text.survey.size_bytes)
 
 
@@ -124,7 +128,9 @@ def _alias_places(column: Column, names: Sequence[str]) -> list[int]:
 
 def _unknown(names: Sequence[str], found: dict[str, int]) -> list[str]:
     known = set(found.values())
-    return [name or f"(column {place + 1}, no name)" for place, name in enumerate(names) if place not in known]
+    return [
+        name or f"(column {place + 1}, no name)" for place, name in enumerate(names) if place not in known
+    ]
 
 
 def _check_missing(
@@ -135,7 +141,9 @@ def _check_missing(
         return
     if len(names) == 1:
         _check_delimiter(file, names[0], contract)
-    message = f"{file} has no column{'s' if len(needed) > 1 else ''} {_quoted(needed)} (found {_quoted(unknown)})."
+    message = (
+        f"{file} has no column{'s' if len(needed) > 1 else ''} {_quoted(needed)} (found {_quoted(unknown)})."
+    )
     if len(needed) == len(contract.columns) and not _meant(needed[0], unknown):
         raise FileRefused(message, f"Is its header line missing? {contract.file} names the columns.")
     raise FileRefused(message, _hint(needed, unknown, contract))

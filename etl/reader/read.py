@@ -53,7 +53,11 @@ class Reader:
     """Owns an in-memory DuckDB that reaches the landing roots and the files folder and nothing else."""
 
     def __init__(
-        self, landing_roots: Sequence[Path], files: Path, threads: int | None = None, memory_limit: str | None = None
+        self,
+        landing_roots: Sequence[Path],
+        files: Path,
+        threads: int | None = None,
+        memory_limit: str | None = None,
     ) -> None:
         self._roots = [Path(os.path.realpath(root)) for root in landing_roots]
         self._files = Path(os.path.realpath(files))
@@ -76,7 +80,9 @@ class Reader:
         self._duck.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def read(self, path: Path, contract: Contract, target: Path, surveyed: Survey | None = None) -> ReadResult:
+    def read(
+        self, path: Path, contract: Contract, target: Path, surveyed: Survey | None = None
+    ) -> ReadResult:
         """Take `path` apart into the Parquet file `target` (inside the files folder), which is there whole and
         durable or not at all.
 
@@ -108,7 +114,8 @@ class Reader:
         place = Path(os.path.realpath(path))
         if not any(place.is_relative_to(root) for root in self._roots):
             raise FileRefused(
-                f"{path.name} leads to {place}, outside the landing folder.", "Put the file itself there, not a link."
+                f"{path.name} leads to {place}, outside the landing folder.",
+                "Put the file itself there, not a link.",
             )
         return place
 
@@ -174,11 +181,15 @@ class _Reading:
         duck.to_parquet(self._duck, source, self._columns(header), part)
         rows = duck.rows_in(self._duck, part)
         if rows != tally.rows or duck.sum_of_row_numbers(self._duck, part) != tally.row_numbers:
-            raise FileRefused(f"{text.name}: {tally.rows} records were found but {rows} written, so they do not add up.")
+            raise FileRefused(
+                f"{text.name}: {tally.rows} records were found but {rows} written, so they do not add up."
+            )
         return tally
 
     def _columns(self, header: Header) -> list[tuple[str, int | None]]:
-        return [(column.name, place) for column, place in zip(self._contract.columns, header.places, strict=True)]
+        return [
+            (column.name, place) for column, place in zip(self._contract.columns, header.places, strict=True)
+        ]
 
 
 def _may_be_clean(text: Text, header: Header) -> bool:
@@ -191,7 +202,12 @@ def _may_be_clean(text: Text, header: Header) -> bool:
 
 def _check_lines(text: Text, header: Header, tally: Tally) -> None:
     explained = (
-        header.blank + header.lines + tally.rows + tally.continuation_lines + len(tally.unreadable) + tally.blank
+        header.blank
+        + header.lines
+        + tally.rows
+        + tally.continuation_lines
+        + len(tally.unreadable)
+        + tally.blank
     )
     if explained != text.survey.lines:
         raise FileRefused(
@@ -223,7 +239,9 @@ def _named(problem: Exception, name: str) -> MetaLayerError:
         return problem
     no_space = isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT)
     if no_space or "No space left" in str(problem) or "quota exceeded" in str(problem):
-        return DiskFull(f"No space is left to take in {name}.", "Free some, then run again; nothing was lost.")
+        return DiskFull(
+            f"No space is left to take in {name}.", "Free some, then run again; nothing was lost."
+        )
     if isinstance(problem, FileNotFoundError):
         return FileUnsettled(f"{name} vanished while it was read.")
     first = str(problem).splitlines()[0] if str(problem) else type(problem).__name__

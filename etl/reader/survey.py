@@ -68,7 +68,9 @@ def opened(path: Path) -> BinaryIO:
             f"{path.name} cannot be read: permission denied.", f"Give read permission: chmod a+r {path}"
         ) from problem
     except OSError as problem:
-        raise FileUnsettled(f"{path.name} cannot be read for now: {problem.strerror or problem}.") from problem
+        raise FileUnsettled(
+            f"{path.name} cannot be read for now: {problem.strerror or problem}."
+        ) from problem
 
 
 def check_unchanged(path: Path, surveyed: Survey) -> None:

@@ -1,0 +1,281 @@
+"""contracts/ + gold/ → the graph of tables, checked as a whole before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+from etl.contracts import digest, located_contracts
+from etl.contracts.document import did_you_mean
+from etl.contracts.globs import matches, overlap
+from etl.contracts.tables import bronze_table, silver_table
+from etl.errors import CatalogError, Problem, UsageError
+from etl.goldfile import GoldFile, read_gold
+from etl.model import PIPELINES, Column, Contract, Kind, Layer, Reconcile, Table
+
+_LAYERS = tuple(Layer)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Every declared table, each after all of its inputs; the order is the same for the same declarations."""
+
+    tables: Mapping[str, Table]
+    contracts: Mapping[str, Contract]
+    fingerprint: str
+
+    def table(self, name: str) -> Table:
+        """The table of a qualified or short name. Raises UsageError."""
+        qualified = name if name in self.tables else self._qualified.get(name, "")
+        if not qualified:
+            known = [*self.tables, *self._qualified]
+            hint = did_you_mean(name, known) or f"The tables are {', '.join(self.tables)}."
+            raise UsageError(f"There is no table {name!r}.", hint)
+        return self.tables[qualified]
+
+    @cached_property
+    def _qualified(self) -> dict[str, str]:
+        return {table.short: table.name for table in self.tables.values()}
+
+    def feeds(self, name: str) -> tuple[str, ...]:
+        """The tables that read this one, in order."""
+        read = self.table(name).name
+        return tuple(table.name for table in self.tables.values() if read in table.inputs)
+
+    def downstream(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Everything that is built from these tables, without them, in order."""
+        reached = given = {self.table(name).name for name in names}
+        for table in self.tables.values():
+            if reached & set(table.inputs):
+                reached = reached | {table.name}
+        return tuple(name for name in self.tables if name in reached and name not in given)
+
+    def upstream(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Everything these tables are built from, without them, in order."""
+        reached = given = {self.table(name).name for name in names}
+        for table in reversed(list(self.tables.values())):
+            if table.name in reached:
+                reached = reached | set(table.inputs)
+        return tuple(name for name in self.tables if name in reached and name not in given)
+
+    def layer(self, layer: Layer | str) -> tuple[Table, ...]:
+        """The tables of a layer, in order."""
+        return tuple(table for table in self.tables.values() if table.layer == layer)
+
+    def contract_of(self, name: str) -> Contract | None:
+        """The contract a bronze or silver table is made from; None for gold."""
+        source = self.table(name).source
+        return None if source is None else self.contracts[source]
+
+    def contract_for(self, path: str) -> Contract | None:
+        """The contract of a file, by its path below the landing folder. At most one matches."""
+        return next((c for c in self.contracts.values() if matches(path, c.pattern)), None)
+
+
+def load_catalog(project: Path) -> Catalog:
+    """Read `project/contracts/*.odcs.yaml` and `project/gold/*.sql`. Raises CatalogError with every problem."""
+    project = project.resolve()
+    located, problems = located_contracts(project / "contracts")
+    golds = [read_gold(path, project) for path in sorted((project / "gold").glob("*.sql"))]
+    problems += [problem for gold in golds for problem in gold.problems]
+    draft = _Draft(
+        [contract for contract, _ in located], {c.source: lines for c, lines in located}, golds, problems
+    )
+    return draft.catalog()
+
+
+@dataclass
+class _Draft:
+    """Contracts and gold files on the way to a catalog. Each step notes what is wrong and goes on."""
+
+    sound: list[Contract]
+    lines: Mapping[str, Mapping[str, int]]
+    golds: list[GoldFile]
+    problems: list[Problem]
+
+    def catalog(self) -> Catalog:
+        # What is missing may stand in a file that could not be read: then only that file is to blame.
+        complete = not self.problems
+        self.refuse_same_source()
+        self.refuse_same_files()
+        contracts = {contract.source: contract for contract in self.sound}
+        if complete:
+            self.refuse_references(contracts)
+        tables = self.tables(contracts)
+        if complete:
+            self.refuse_unknown_inputs(tables)
+        ordered = self.ordered(tables) if not self.problems else tables
+        if not self.problems:
+            self.refuse_reconciles(ordered)
+        if self.problems:
+            raise CatalogError(sorted(self.problems, key=lambda problem: (problem.file, problem.line)))
+        return Catalog(ordered, contracts, _catalog_fingerprint(ordered, contracts))
+
+    def refuse(self, file: str, line: int, message: str, hint: str = "") -> None:
+        self.problems.append(Problem(file, line, message, hint))
+
+    def refuse_same_source(self) -> None:
+        first: dict[str, Contract] = {}
+        for contract in self.sound:
+            other = first.setdefault(contract.source, contract)
+            if other is not contract:
+                line = self.lines[contract.source].get("name", 0)
+                message = f"The source {contract.source!r} is already described by {other.file}."
+                self.refuse(contract.file, line, message, "Give it another name, or remove one of the files.")
+
+    def refuse_same_files(self) -> None:
+        for index, contract in enumerate(self.sound):
+            for other in self.sound[:index]:
+                if overlap(contract.pattern, other.pattern):
+                    line = self.lines[contract.source].get("path", 0)
+                    message = (
+                        f"{contract.pattern!r} and {other.pattern!r} of {other.file} can match the same file."
+                    )
+                    self.refuse(
+                        contract.file, line, message, "Make the paths such that a file has one contract."
+                    )
+
+    def refuse_references(self, contracts: Mapping[str, Contract]) -> None:
+        for contract in contracts.values():
+            for column in contract.columns:
+                fault = _reference_fault(contract, column, contracts)
+                if fault:
+                    self.refuse(contract.file, column.line, *fault)
+
+    def tables(self, contracts: Mapping[str, Contract]) -> dict[str, Table]:
+        found: dict[str, Table] = {}
+        short: dict[str, Table] = {}
+        for table, line in self.declared(contracts):
+            other = short.setdefault(table.short, table)
+            if other is not table:
+                message = f"The table name {table.short!r} is already used for {other.name} by {other.file}."
+                self.refuse(table.file, line, message, "Names are unique over all layers: choose another.")
+            if table.short in _LAYERS or table.short in PIPELINES:
+                self.refuse(
+                    table.file,
+                    line,
+                    f"{table.short!r} is the name of a layer or a pipeline.",
+                    "Choose another.",
+                )
+            found[table.name] = table
+        return found
+
+    def declared(self, contracts: Mapping[str, Contract]) -> Iterator[tuple[Table, int]]:
+        for contract in contracts.values():
+            lines = self.lines[contract.source]
+            yield bronze_table(contract), lines.get("bronzeName", lines.get("name", 0))
+            if contract.silver_table:
+                yield silver_table(contract, contracts), lines.get("physicalName", 0)
+        for gold in self.golds:
+            if gold.table:
+                yield gold.table, 1
+
+    def refuse_unknown_inputs(self, tables: Mapping[str, Table]) -> None:
+        known = [name for name in tables if not name.startswith(Layer.BRONZE)]
+        for gold in self.golds:
+            for name in gold.table.inputs if gold.table else ():
+                if name not in tables:
+                    hint = did_you_mean(name, known) or f"There are {', '.join(known)}."
+                    self.refuse(gold.file, gold.lines[name], f"There is no table {name}.", hint)
+            self.refuse_unknown_columns(gold, tables)
+
+    def refuse_unknown_columns(self, gold: GoldFile, tables: Mapping[str, Table]) -> None:
+        for name, column, line in dict.fromkeys(gold.used):
+            if name in tables and column not in (names := [field.name for field in tables[name].fields]):
+                hint = did_you_mean(column, names) or f"It has {', '.join(names)}."
+                self.refuse(gold.file, line, f"{name} has no column {column!r}.", hint)
+
+    def ordered(self, tables: Mapping[str, Table]) -> dict[str, Table]:
+        """Each table after its inputs; bronze before silver before gold, then by name, where nothing else decides."""
+        sorter = TopologicalSorter({name: table.inputs for name, table in tables.items()})
+        try:
+            sorter.prepare()
+        except CycleError as cycle:
+            self.refuse_cycle(tables, cycle.args[1])
+            return {}
+        ordered: dict[str, Table] = {}
+        while sorter.is_active():
+            ready = sorted(sorter.get_ready(), key=lambda name: (_LAYERS.index(tables[name].layer), name))
+            ordered |= {name: tables[name] for name in ready}
+            sorter.done(*ready)
+        return ordered
+
+    def refuse_cycle(self, tables: Mapping[str, Table], circle: list[str]) -> None:
+        # From the first name on, so that the message is the same each time.
+        names = circle[:-1]
+        start = names.index(min(names))
+        names = names[start:] + names[:start]
+        told = " → ".join([*names, names[0]])
+        table = tables[names[0]]
+        line = next(
+            (gold.lines[n] for gold in self.golds if gold.table is table for n in names if n in gold.lines), 0
+        )
+        self.refuse(
+            table.file, line, f"Tables are made from each other: {told}.", "Take one of the steps out."
+        )
+
+    def refuse_reconciles(self, tables: Mapping[str, Table]) -> None:
+        catalog = Catalog(tables, {}, "")
+        for gold in self.golds:
+            for reconcile in gold.table.reconcile if gold.table else ():
+                fault = _reconcile_fault(catalog, gold.name, reconcile)
+                if fault:
+                    self.refuse(gold.file, gold.lines[f"reconcile {reconcile.column}"], *fault)
+
+
+def _reconcile_fault(catalog: Catalog, table: str, reconcile: Reconcile) -> tuple[str, str] | None:
+    """What is wrong with a reconciliation, and what to do."""
+    upstream = catalog.upstream([table])
+    if reconcile.source not in upstream:
+        hint = did_you_mean(reconcile.source, [*upstream]) or f"It is made from {', '.join(upstream)}."
+        return f"reconcile names {reconcile.source}, which this table is not made from.", hint
+    fields = catalog.tables[reconcile.source].fields
+    numbers = [field.name for field in fields if field.kind in {Kind.DECIMAL, Kind.INTEGER}]
+    if reconcile.source_column not in numbers:
+        hint = did_you_mean(reconcile.source_column, numbers) or "Name a decimal or an integer."
+        return f"{reconcile.source} has no number {reconcile.source_column!r} to add up.", hint
+    return None
+
+
+def _reference_fault(
+    contract: Contract, column: Column, contracts: Mapping[str, Contract]
+) -> tuple[str, str] | None:
+    """What is wrong with a column's foreign key, and what to do."""
+    if column.reference is None:
+        return None
+    to = f"{column.reference.source}.{column.reference.column}"
+    parent = contracts.get(column.reference.source)
+    if parent is None:
+        hint = (
+            did_you_mean(column.reference.source, [*contracts]) or f"The sources are {', '.join(contracts)}."
+        )
+        return f"{column.name!r} refers to {to}, but there is no such source.", hint
+    if parent is contract:
+        return (
+            f"{column.name!r} refers to its own source, which is not supported.",
+            "Leave the relationship out.",
+        )
+    if parent.silver_table is None:
+        return (
+            f"{column.name!r} refers to {to}, but {parent.source} is a bronze-only feed.",
+            "It has no keys to find.",
+        )
+    if column.reference.column not in [one.name for one in parent.columns]:
+        hint = did_you_mean(column.reference.column, [one.name for one in parent.columns])
+        return f"{column.name!r} refers to {to}, but {parent.source} has no such column.", hint
+    if parent.key != (column.reference.column,):
+        key = ", ".join(parent.key)
+        return f"{column.name!r} refers to {to}, which is not the whole key of {parent.source} ({key}).", ""
+    kind = parent.column(column.reference.column).kind
+    if kind is not column.kind:
+        return f"{column.name!r} is of type {column.kind}, but {to} of type {kind}.", "Give both one type."
+    return None
+
+
+def _catalog_fingerprint(tables: Mapping[str, Table], contracts: Mapping[str, Contract]) -> str:
+    made = [(name, table.fingerprint, table.inputs) for name, table in tables.items()]
+    read = [(source, c.fingerprint, c.pattern, c.fresh_within) for source, c in sorted(contracts.items())]
+    return digest([made, read])

@@ -1,0 +1,52 @@
+"""The bronze and the silver table that a contract declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from etl.contracts.checks import silver_checks
+from etl.contracts.fingerprint import bronze_meaning, digest, silver_meaning
+from etl.model import Column, Contract, Field, Kind, Layer, Table
+
+SILVER_PLACES = (
+    Field("_batch_id", Kind.TEXT, meaning="batch the row came in"),
+    Field("_row_number", Kind.INTEGER, meaning="physical line of the file the record starts on"),
+    Field("_correction", Kind.INTEGER, meaning="number of the correction, 0 for a row as received"),
+)
+
+
+def bronze_table(contract: Contract) -> Table:
+    """What a contract's files are landed in: every column as text."""
+    fields = tuple(Field(column.name, Kind.TEXT, meaning=column.description) for column in contract.columns)
+    return Table(
+        name=f"{Layer.BRONZE}.{contract.bronze_table}", layer=Layer.BRONZE, grain="one row per record of a file", key=(),
+        fields=fields, inputs=(), fingerprint=digest(bronze_meaning(contract)), file=contract.file,
+        source=contract.source, description=f"Files {contract.pattern}, as received.",
+    )  # fmt: skip
+
+
+def silver_table(contract: Contract, contracts: Mapping[str, Contract]) -> Table:
+    """What is made of a contract's bronze rows: typed, valid, one row per key."""
+    references = {column.name: column.reference for column in contract.columns if column.reference}
+    parents = {
+        name: f"{Layer.SILVER}.{contracts[reference.source].silver_table}"
+        for name, reference in references.items()
+        if reference.source in contracts and reference.source != contract.source
+    }
+    known = replace(contract, columns=tuple(_known(column, parents) for column in contract.columns))
+    return Table(
+        name=f"{Layer.SILVER}.{contract.silver_table}", layer=Layer.SILVER, grain=contract.grain, key=contract.key,
+        fields=(*map(_field, contract.columns), *SILVER_PLACES),
+        inputs=(f"{Layer.BRONZE}.{contract.bronze_table}", *dict.fromkeys(parents.values())),
+        fingerprint=digest(silver_meaning(contract)), file=contract.file, source=contract.source,
+        description=f"{contract.source}, typed and valid.", checks=silver_checks(known, parents),
+    )  # fmt: skip
+
+
+def _known(column: Column, parents: Mapping[str, str]) -> Column:
+    return column if column.name in parents else replace(column, reference=None)
+
+
+def _field(column: Column) -> Field:
+    return Field(column.name, column.kind, column.amount, column.description, column.decimals)
