@@ -22,6 +22,8 @@ from etl.api import routes  # noqa: E402 - the root must be importable first
 from etl.host import start_host, stop_host  # noqa: E402
 from etl.process import process  # noqa: E402
 
+INTERNET = (socket.AF_INET, socket.AF_INET6)
+
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
@@ -48,7 +50,7 @@ def _address() -> str:
 def _answer_at_once() -> None:
     """Small frames leave without waiting for more (TCP_NODELAY): the server's own listener lacks it."""
     for found in gc.get_objects():
-        if isinstance(found, socket.socket) and found.fileno() >= 0 and found.type == socket.SOCK_STREAM:
+        if isinstance(found, socket.socket) and found.fileno() >= 0 and found.family in INTERNET:
             found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 

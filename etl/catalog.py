@@ -76,7 +76,7 @@ class Catalog:
 
 
 def load_catalog(project: Path) -> Catalog:
-    """Read `project/contracts/*.odcs.yaml` and `project/gold/*.sql`. Raises CatalogError with every problem."""
+    """What a project's `contracts/` and `gold/` declare. Raises CatalogError with all problems."""
     project = project.resolve()
     located, problems = located_contracts(project / "contracts")
     golds = [read_gold(path, project) for path in sorted((project / "gold").glob("*.sql"))]
@@ -183,13 +183,14 @@ class _Draft:
             self.refuse_unknown_columns(gold, tables)
 
     def refuse_unknown_columns(self, gold: GoldFile, tables: Mapping[str, Table]) -> None:
-        for name, column, line in dict.fromkeys(gold.used):
-            if name in tables and column not in (names := [field.name for field in tables[name].fields]):
-                hint = did_you_mean(column, names) or f"It has {', '.join(names)}."
-                self.refuse(gold.file, line, f"{name} has no column {column!r}.", hint)
+        for used in gold.used:
+            names = [field.name for field in tables[used.table].fields] if used.table in tables else [used.column]
+            if used.column not in names:
+                hint = did_you_mean(used.column, names) or f"It has {', '.join(names)}."
+                self.refuse(gold.file, used.line, f"{used.table} has no column {used.column!r}.", hint)
 
     def ordered(self, tables: Mapping[str, Table]) -> dict[str, Table]:
-        """Each table after its inputs; bronze before silver before gold, then by name, where nothing else decides."""
+        """Each table after its inputs; where those leave it open, by layer and name."""
         sorter = TopologicalSorter({name: table.inputs for name, table in tables.items()})
         try:
             sorter.prepare()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,29 +19,31 @@ from etl.errors import CatalogError, Problem
 from etl.model import Check, Field, Kind, Layer, Reconcile, Severity, Table
 
 if TYPE_CHECKING:
-    from sqlglot.expressions import Expr, Select
+    from etl.contracts.selects import SelectRead, Used
 
+RATIO_DECIMALS = 6
 _COMMENT = re.compile(r"^--( |$)")
 _RECONCILE = re.compile(r"^([a-z][a-z0-9_]*) *= *(silver\.[a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*)$")
-_READABLE = (Layer.SILVER, Layer.GOLD)
-_STAND_IN = "rows_of_this_table"
+_ADDED_UP = {Kind.DECIMAL, Kind.INTEGER}
 
 
 @dataclass(frozen=True)
 class GoldFile:
-    """What was read of one gold file; `table` is None where a problem left no table to speak of.
+    """What was read of one gold file; `table` is None where its SELECT could not be read.
 
-    `lines` says where each input and each reconciled column stands, `used` which columns of an input are named.
+    `lines` says where inputs and reconciled columns stand, `used` which columns of inputs are named.
     """
 
+    file: str
+    name: str
     table: Table | None
     problems: tuple[Problem, ...]
-    lines: Mapping[str, int]
-    used: tuple[tuple[str, str, int], ...] = ()  # (input, column, line)
+    lines: Mapping[str, int] = field(default_factory=dict)
+    used: tuple[Used, ...] = ()
 
 
 def parse_gold(path: Path, root: Path) -> Table:
-    """The table in a gold file, which messages name relative to `root`. Raises CatalogError with every problem."""
+    """The table in a gold file; messages name it relative to `root`. Raises CatalogError with all problems."""
     gold = read_gold(path, root)
     if gold.table is None or gold.problems:
         raise CatalogError(gold.problems)
@@ -49,7 +51,7 @@ def parse_gold(path: Path, root: Path) -> Table:
 
 
 def render(sql: str, dialect: str) -> str:
-    """SQL in DuckDB's dialect said in `duckdb`, `postgres` or `spark`, names quoted. Raises portable.SqlFault."""
+    """SQL in DuckDB's dialect said in `duckdb`, `postgres` or `spark`, names quoted. Raises SqlFault."""
     from etl.contracts import portable
 
     return portable.render(sql, dialect)
@@ -57,25 +59,20 @@ def render(sql: str, dialect: str) -> str:
 
 def read_gold(path: Path, root: Path) -> GoldFile:
     """The table, the problems and the places of one gold file."""
-    file = path.relative_to(root).as_posix()
+    file, name = path.relative_to(root).as_posix(), f"{Layer.GOLD}.{path.stem}"
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as fault:
-        return _without_table(
-            [Problem(file, 0, f"The file cannot be read: {fault}.", "It must be readable UTF-8.")]
-        )
+        wrong = Problem(file, 0, f"The file cannot be read: {fault}.", "It must be readable UTF-8 text.")
+        return GoldFile(file, name, None, (wrong,))
     header, body, first_line, body_line = _split(text)
     if not header.strip():
         hint = "Begin with comment lines: -- description: …, -- grain: …, -- key: …, -- columns: …"
-        return _without_table([Problem(file, 1, "The file has no header.", hint)])
+        return GoldFile(file, name, None, (Problem(file, 1, "The file has no header.", hint),))
     document, problems = read_yaml(header, file, first_line)
     if document is None:
-        return _without_table(problems)
-    return _GoldReading(Section(document, (), problems), path.stem, body, body_line).gold_file()
-
-
-def _without_table(problems: list[Problem]) -> GoldFile:
-    return GoldFile(None, tuple(problems), {})
+        return GoldFile(file, name, None, tuple(problems))
+    return _GoldReading(Section(document, (), problems), path.stem).gold_file(body, body_line)
 
 
 def _split(text: str) -> tuple[str, str, int, int]:
@@ -92,54 +89,71 @@ def _split(text: str) -> tuple[str, str, int, int]:
 class _GoldReading:
     """Reads one gold file; each method refuses what is wrong with its part."""
 
-    def __init__(self, top: Section, short: str, body: str, body_line: int) -> None:
-        self.top, self.short, self.body, self.body_line = top, short, body, body_line
-        self.name = f"{Layer.GOLD}.{short}"
-        self.lines: dict[str, int] = {"select": body_line}
+    def __init__(self, top: Section, short: str) -> None:
+        self.top, self.file = top, top.document.file
+        self.short, self.name = short, f"{Layer.GOLD}.{short}"
+        self.declared = {
+            section.text("name"): section.line("name")
+            for section in top.sections("columns")
+            if section.get("name") is not None
+        }
 
-    def gold_file(self) -> GoldFile:
+    def gold_file(self, body: str, body_line: int) -> GoldFile:
+        from etl.contracts.selects import SelectReading
+
         if not is_name(self.short):
-            self.top.refuse(f"{self.short!r} cannot be the name of a table.", f"Rename the file. {NAME_HINT}")
+            hint = f"Rename the file. {NAME_HINT}"
+            self.top.refuse(f"{self.short!r} cannot be the name of a table.", hint)
         given = self.well_formed(self.top, Where.GOLD)
-        fields = self.fields()
-        tree = self.select()
-        inputs: tuple[str, ...] = ()
-        used: tuple[tuple[str, str, int], ...] = ()
-        sql = canonical = ""
-        if tree is not None:
-            from etl.contracts import portable
-
-            inputs, used = self.inputs(tree), tuple(self.used(tree))
-            self.compare_columns(tree, fields)
-            sql, canonical = tree.sql(dialect="duckdb", pretty=True, comments=False), portable.canonical(tree)
-        severity = Severity(given.get("severity", Severity.BLOCK))
-        key, reconcile = self.key(given, fields), tuple(self.reconcile(given, fields))
-        checks = (*key_checks(self.name, key, severity), *self.checks())
-        meaning = [canonical, [(f.name, f.kind, f.decimals) for f in fields], key, severity]
-        meaning += [[(r.column, r.source, r.source_column) for r in reconcile]]
-        meaning += [[(c.name, c.sql, c.severity) for c in checks]]
-        table = Table(
-            name=self.name, layer=Layer.GOLD, grain=self.top.text("grain"), key=key, fields=fields, inputs=inputs,
-            fingerprint=digest(meaning), file=self.top.document.file, sql=sql,
-            description=self.top.text("description"), reconcile=reconcile, checks=checks, severity=severity,
-        )  # fmt: skip
+        select = SelectReading(self.file, body, body_line, self.top.problems).read(self.declared)
+        fields = tuple(self.fields())
+        table = None if select is None else self.table(given, fields, select)
+        if select is None:  # its header is looked at all the same
+            self.parts(given, fields)
         problems = tuple(sorted(self.top.problems, key=lambda problem: problem.line))
-        return GoldFile(table if tree is not None else None, problems, self.lines, used)
+        lines = self.reconcile_lines() | ({} if select is None else select.inputs)
+        return GoldFile(self.file, self.name, table, problems, lines, () if select is None else select.used)
+
+    def table(self, given: Mapping[str, Any], fields: tuple[Field, ...], select: SelectRead) -> Table:
+        key, severity, reconcile, checks = self.parts(given, fields)
+        return Table(
+            name=self.name,
+            layer=Layer.GOLD,
+            grain=self.top.text("grain"),
+            key=key,
+            fields=fields,
+            inputs=tuple(select.inputs),
+            fingerprint=_fingerprint(select.canonical, fields, key, reconcile, checks),
+            file=self.file,
+            sql=select.sql,
+            description=self.top.text("description"),
+            reconcile=reconcile,
+            checks=checks,
+            severity=severity,
+        )
+
+    def parts(
+        self, given: Mapping[str, Any], fields: tuple[Field, ...]
+    ) -> tuple[tuple[str, ...], Severity, tuple[Reconcile, ...], tuple[Check, ...]]:
+        """Key, severity of the built-in checks, reconciliations, all checks."""
+        severity = Severity(given.get("severity", Severity.BLOCK))
+        key = _listed(given.get("key", []))
+        for name in key:
+            self.refuse_undeclared("key", name)
+        reconcile = tuple(self.reconcile(given, fields))
+        return key, severity, reconcile, (*key_checks(self.name, key, severity), *self.checks())
 
     def well_formed(self, section: Section, where: Where) -> dict[str, Any]:
-        """The values given under known names; unknown names, wrong forms and missing required ones are refused."""
+        """The values under known names; unknown names, wrong forms and missing ones are refused."""
         known = properties(where)
         for name in section.value:
             if name not in known:
-                section.refuse(
-                    f"{name!r} is not a property of {where}.", unknown_key_hint(section, name, [*known]), name
-                )
+                hint = unknown_key_hint(section, name, [*known])
+                section.refuse(f"{name!r} is not a property of {where}.", hint, name)
         for name, wanted in known.items():
-            if section.get(name) is None and wanted.meaning.endswith("Required."):
-                section.refuse(
-                    f"{where[0].upper()}{where[1:]} has no {name!r}.",
-                    f"For example: {name}: {wanted.example}",
-                )
+            if section.get(name) is None and wanted.required:
+                hint = f"For example: {name}: {wanted.example}"
+                section.refuse(f"{where[0].upper()}{where[1:]} has no {name!r}.", hint)
         given = {name: value for name, value in section.value.items() if name in known and value is not None}
         return {name: value for name, value in given.items() if self.fits(section, name, where)}
 
@@ -147,192 +161,87 @@ class _GoldReading:
         one_of_many = name in {"key", "reconcile"} and isinstance(section.get(name), str)
         return one_of_many or well_formed(section, name, properties(where)[name])
 
-    def fields(self) -> tuple[Field, ...]:
-        fields: list[Field] = []
+    def fields(self) -> Iterator[Field]:
+        seen: set[str] = set()
         for section in self.top.sections("columns"):
             given = self.well_formed(section, Where.GOLD_COLUMN)
             name = str(given.get("name", ""))
-            if "name" in given and not is_name(name):
-                section.refuse(f"{name!r} cannot be the name of a column.", NAME_HINT, "name")
-            if name in [field.name for field in fields]:
-                section.refuse(f"The column {name!r} is declared twice.", "Keep one of them.", "name")
+            self.refuse_name(section, "column", name, seen)
             if {"name", "type"} <= given.keys():
                 kind = Kind(given["type"])
                 decimals = self.decimals(section, given, kind)
-                fields.append(Field(name, kind, given.get("unit", ""), section.text("meaning"), decimals))
-                self.lines[name] = section.line("name")
-        return tuple(fields)
+                yield Field(name, kind, given.get("unit", ""), section.text("meaning"), decimals)
+
+    def refuse_name(self, section: Section, what: str, name: str, seen: set[str]) -> None:
+        if name and not is_name(name):
+            section.refuse(f"{name!r} cannot be the name of a {what}.", NAME_HINT, "name")
+        if name in seen:
+            section.refuse(f"There are two {what}s named {name!r}.", "Rename one of them.", "name")
+        seen |= {name} - {""}
 
     def decimals(self, section: Section, given: Mapping[str, Any], kind: Kind) -> int:
         decimals = int(given.get("decimals", 2))
         if "decimals" in given and kind is not Kind.DECIMAL:
-            section.refuse(f"decimals is for a decimal, not for {kind}.", "Leave it out.", "decimals")
+            section.refuse(f"decimals is for a decimal, not for type {kind}.", "Leave it out.", "decimals")
         if not 0 <= decimals <= MOST_DECIMALS:
             section.refuse(f"decimals is {decimals}.", f"It can be 0 to {MOST_DECIMALS}.", "decimals")
-        return 6 if kind is Kind.RATIO else decimals
+        return RATIO_DECIMALS if kind is Kind.RATIO else decimals
 
-    def key(self, given: Mapping[str, Any], fields: tuple[Field, ...]) -> tuple[str, ...]:
-        key = _listed(given.get("key", []))
-        for name in key:
-            self.refuse_unknown_column(self.top, "key", name, fields)
-        return key
-
-    def refuse_unknown_column(self, section: Section, key: str, name: str, fields: tuple[Field, ...]) -> None:
-        names = [field.name for field in fields]
-        if names and name not in names:
-            hint = did_you_mean(name, names) or f"The columns are {', '.join(names)}."
-            section.refuse(f"{key} names {name!r}, which is not a declared column.", hint, key)
+    def refuse_undeclared(self, key: str, name: str) -> None:
+        if self.declared and name not in self.declared:
+            hint = did_you_mean(name, [*self.declared]) or f"The columns are {', '.join(self.declared)}."
+            self.top.refuse(f"{key} names {name!r}, which is not a declared column.", hint, key)
 
     def reconcile(self, given: Mapping[str, Any], fields: tuple[Field, ...]) -> Iterator[Reconcile]:
         kinds = {field.name: field.kind for field in fields}
-        for index, text in enumerate(_listed(given.get("reconcile", []))):
+        for text in _listed(given.get("reconcile", [])):
             found = _RECONCILE.match(text)
-            line = self.top.document.line(("reconcile", index))
             if not found:
                 hint = "For example: total_revenue = silver.sales_clean.sale_amount"
                 self.top.refuse(f"{shown(text)} is not a reconciliation.", hint, "reconcile")
                 continue
-            column, source, source_column = found.groups()
-            self.refuse_unknown_column(self.top, "reconcile", column, fields)
-            if kinds.get(column, Kind.DECIMAL) not in {Kind.DECIMAL, Kind.INTEGER}:
-                message = f"reconcile names {column!r}, which is a {kinds[column]} and cannot be added up to the cent."
-                self.top.refuse(message, "Name a decimal or an integer.", "reconcile")
-            self.lines[f"reconcile {column}"] = line
-            yield Reconcile(column, source, source_column)
+            self.refuse_undeclared("reconcile", found[1])
+            if kinds.get(found[1], Kind.DECIMAL) not in _ADDED_UP:
+                message = f"reconcile names {found[1]!r}, which is of type {kinds[found[1]]}."
+                self.top.refuse(message, "Name a decimal or an integer: only those add up to the cent.", "reconcile")
+            yield Reconcile(found[1], found[2], found[3])
+
+    def reconcile_lines(self) -> dict[str, int]:
+        """The line of each reconciliation, as `reconcile <column>`."""
+        texts = _listed(self.top.get("reconcile", []))
+        found = {index: _RECONCILE.match(text) for index, text in enumerate(texts)}
+        line = self.top.document.line
+        return {f"reconcile {one[1]}": line(("reconcile", index)) for index, one in found.items() if one}
 
     def checks(self) -> Iterator[Check]:
-        seen: list[str] = []
+        from etl.contracts.selects import check_faults
+
+        seen: set[str] = {"key_present", "key_unique"}
         for section in self.top.sections("checks"):
             given = self.well_formed(section, Where.GOLD_CHECK)
             name, sql = str(given.get("name", "")), str(given.get("sql", ""))
-            if "name" in given and not is_name(name):
-                section.refuse(f"{name!r} cannot be the name of a check.", NAME_HINT, "name")
-            if name in seen:
-                section.refuse(f"Two checks are called {name!r}.", "Rename one of them.", "name")
-            seen.append(name)
-            if name and sql and self.sound_check(section, sql):
-                severity = Severity(given.get("severity", Severity.BLOCK))
-                yield Check(
-                    name, self.name, severity, " ".join(sql.split()), EXAMINED, section.text("description")
-                )
+            self.refuse_name(section, "check", name, seen)
+            for fault in check_faults(sql) if sql else ():
+                section.refuse(fault.message, fault.hint, "sql")
+            severity = Severity(given.get("severity", Severity.BLOCK))
+            yield Check(name, self.name, severity, " ".join(sql.split()), EXAMINED, section.text("description"))
 
-    def sound_check(self, section: Section, sql: str) -> bool:
-        from sqlglot import exp
 
-        from etl.contracts import portable
-
-        before, hint = (
-            len(self.top.problems),
-            "Write: select * from {table} where <what a bad row looks like>",
-        )
-        try:
-            tree = portable.parse(sql.replace("{table}", _STAND_IN))
-        except portable.SqlFault as problem:
-            section.refuse(problem.fault.message, problem.fault.hint or hint, "sql")
-            return False
-        if not isinstance(tree, exp.Select) or {t.sql() for t in _tables(tree)} != {_STAND_IN}:
-            section.refuse(
-                "A check is one SELECT of the bad rows of {table} and of nothing else.", hint, "sql"
-            )
-        for fault in portable.faults(tree):
-            section.refuse(fault.message, fault.hint, "sql")
-        return len(self.top.problems) == before
-
-    def select(self) -> Select | None:
-        from sqlglot import exp
-
-        from etl.contracts import portable
-
-        try:
-            tree = portable.parse(self.body)
-        except portable.SqlFault as problem:
-            self.refuse_sql(*problem.fault)
-            return None
-        if not isinstance(tree, exp.Select):
-            self.refuse_sql(
-                1,
-                f"The statement is {type(tree).__name__.upper()}, not one SELECT.",
-                "A UNION goes into a CTE.",
-            )
-            return None
-        for fault in portable.faults(tree):
-            self.refuse_sql(*fault)
-        return tree
-
-    def refuse_sql(self, line: int, message: str, hint: str = "") -> None:
-        self.top.problems.append(Problem(self.top.document.file, self.body_line + line - 1, message, hint))
-
-    def inputs(self, tree: Expr) -> tuple[str, ...]:
-        """The tables the SELECT reads, in the order of their names."""
-        from etl.contracts import portable
-
-        found: dict[str, int] = {}
-        for table in _tables(tree):
-            name, line = f"{table.db}.{table.name}", portable.line_of(table)
-            if table.args.get("catalog") or not table.name or table.db not in _READABLE:
-                written = table.sql(dialect="duckdb")
-                self.refuse_sql(
-                    line, f"{written} cannot be read by gold.", "Name a table as silver.… or gold.…"
-                )
-                continue
-            found.setdefault(name, line)
-        if not found:
-            self.refuse_sql(1, "The SELECT reads no table.", "Read at least one silver.… or gold.… table.")
-        self.lines |= {name: self.body_line + line - 1 for name, line in found.items()}
-        return tuple(sorted(found))
-
-    def compare_columns(self, tree: Select, fields: tuple[Field, ...]) -> None:
-        """The SELECT's columns and the declared ones must be the same; the declared order is the published one."""
-        from etl.contracts import portable
-
-        declared = [field.name for field in fields]
-        made: list[str] = []
-        for column in tree.selects:
-            line, name = portable.line_of(column), column.alias_or_name
-            if column.is_star:
-                self.refuse_sql(line, "The outermost SELECT has a *.", "Name the columns.")
-                return
-            if not name:
-                self.refuse_sql(
-                    line, f"The column {column.sql(dialect='duckdb')} has no name.", "Add: as <name>"
-                )
-            elif name in made:
-                self.refuse_sql(line, f"The SELECT has two columns named {name!r}.", "Rename one of them.")
-            elif declared and name not in declared:
-                hint = did_you_mean(name, declared) or "Declare it under columns, or leave it out."
-                self.refuse_sql(line, f"The SELECT makes {name!r}, which the header does not declare.", hint)
-            made.append(name)
-        for name in declared:
-            if name not in made:
-                message = f"The header declares {name!r}, which the SELECT does not make."
-                hint = did_you_mean(name, made) or "Add it to the SELECT, or leave it out of the header."
-                self.top.problems.append(Problem(self.top.document.file, self.lines[name], message, hint))
-
-    def used(self, tree: Expr) -> Iterator[tuple[str, str, int]]:
-        """Columns named as alias.column where the alias stands for a table of the same SELECT."""
-        from sqlglot import exp
-
-        from etl.contracts import portable
-
-        for select in tree.find_all(exp.Select):
-            sources = [join.this for join in select.args.get("joins") or []]
-            sources += [clause.this for clause in select.find_all(exp.From) if clause.parent is select]
-            named = {
-                t.alias_or_name: f"{t.db}.{t.name}" for t in sources if isinstance(t, exp.Table) and t.db
-            }
-            for column in select.find_all(exp.Column):
-                if column.table in named and column.find_ancestor(exp.Select) is select:
-                    line = self.body_line + portable.line_of(column) - 1
-                    yield named[column.table], column.name, line
+def _fingerprint(
+    canonical: str,
+    fields: tuple[Field, ...],
+    key: tuple[str, ...],
+    reconcile: tuple[Reconcile, ...],
+    checks: tuple[Check, ...],
+) -> str:
+    """What the table means; its descriptions, units and meanings may be reworded without building it anew."""
+    types = [(one.name, one.kind, one.decimals) for one in fields]
+    sums = [(one.column, one.source, one.source_column) for one in reconcile]
+    rules = [(one.name, one.sql, one.severity) for one in checks]
+    return digest([canonical, types, key, sums, rules])
 
 
 def _listed(value: Any) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(map(str, value))
-
-
-def _tables(tree: Expr) -> list[Any]:
-    """The tables a statement reads, without its own CTEs."""
-    from sqlglot import exp
-
-    own = {cte.alias for cte in tree.find_all(exp.CTE)}
-    return [table for table in tree.find_all(exp.Table) if table.db or table.name not in own]
+    if isinstance(value, str):
+        return (value,)
+    return tuple(map(str, value)) if isinstance(value, list) else ()

@@ -10,7 +10,7 @@ here = overview.title()
 widgets.refusal()
 overview.problems(here)
 overview.verdict(data.verdict())
-if not here.version:
+if here.published_at is None:
     overview.first_steps(here, data.sources())
 
 live.follow(lambda run: overview.stages(run, data.layers(), data.tables()))

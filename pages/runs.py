@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import streamlit as st
-
 from ui import data, live, reads_runs, runs, widgets
 from ui import words_analytics as words
 
@@ -29,8 +27,7 @@ if recent:
 else:
     widgets.empty("play_circle", words.NO_RUNS, words.RUN_FIRST)
 
-left, right = st.columns(2, gap="small")
-with left, widgets.card("pipelines", "Pipelines"):
+with widgets.card("pipelines", "Pipelines"):
     runs.pipelines(data.living().pipelines())
-with right, widgets.card("ticks", "Scheduled times"):
+with widgets.card("ticks", "Scheduled times"):
     runs.ticks(data.living().ticks(reads_runs.MOST_TICKS))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 NOT_RUN = 77
 CHECKS = {
-    "lint": ["-m", "ruff", "check", "."],
+    "lint": ["-m", "ruff", "check", "--output-format=concise", "."],
     "format": ["-m", "ruff", "format", "--check", "."],
     "types": ["-m", "mypy"],
     # import-linter has no -m of its own: with one it would exit 0 and have examined nothing.

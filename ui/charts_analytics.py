@@ -116,7 +116,7 @@ def shares(names: Sequence[str], parts: Sequence[float], key: str, picked: str |
 
 
 def pareto(
-    reached: Sequence[float], share: float, needed: int, noun: str, key: str, height: int = 260
+    reached: Sequence[float], share: float, needed: int, noun: str, key: str, height: int = 226
 ) -> None:
     """The running share (0..1) over rank, best first, and the rank at which `share` is reached."""
     ranks, line = _thinned(list(range(1, len(reached) + 1)), list(reached), needed)
@@ -157,7 +157,7 @@ def scatter(
     key: str,
     picked: str | None = None,
     on_pick: Callable[[str], None] | None = None,
-    height: int = 260,
+    height: int = 226,
 ) -> None:
     """Quantity against revenue, one point a product; the picked one large and named. A click picks a point."""
     chosen = [name == picked for name in names]

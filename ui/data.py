@@ -37,6 +37,16 @@ def living() -> Service:
     return process.service()
 
 
+def engine_is_up() -> bool:
+    """Whether there is a service to ask."""
+    return process.process().service is not None
+
+
+def startup_problem() -> Exception | None:
+    """What keeps the engine from starting, or None while it is only on its way."""
+    return process.startup_problem()
+
+
 def workspace() -> Workspace:
     """Which workspace this is, and what is published in it."""
     return living().workspace()

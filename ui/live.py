@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from etl.model import Run
 
 EVERY_SECONDS = 0.5
+ENGINE_EVERY_SECONDS = 1.0
 
 
 def follow(draw: Callable[[Run | None], None]) -> None:
@@ -27,6 +28,23 @@ def follow(draw: Callable[[Run | None], None]) -> None:
                 _announce(first.run_id)
                 st.rerun()
             draw(current)
+
+    part()
+
+
+def wait_for_engine(title: str) -> None:
+    """Say what keeps the engine from starting, and draw the page as soon as it is up."""
+    widgets.header(title)
+
+    @st.fragment(run_every=ENGINE_EVERY_SECONDS)
+    def part() -> None:
+        if data.engine_is_up():
+            st.rerun()
+        fault = data.startup_problem()
+        if fault:
+            widgets.problem(fault)
+        else:
+            widgets.verdict("running", words.STARTING, words.STARTING_WHY)
 
     part()
 

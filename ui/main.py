@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from ui import charts, state, widgets, words  # noqa: E402  (the path above comes first)
+from ui import charts, data, live, state, widgets, words  # noqa: E402  (the path above comes first)
 from ui.tokens import colour  # noqa: E402
 
 log = logging.getLogger(__name__)
@@ -59,6 +59,9 @@ def frame() -> None:
 
 def draw(chosen: Any) -> None:
     """Run the page; a failure becomes one card that says what to do, whatever the page had drawn before."""
+    if not data.engine_is_up():
+        live.wait_for_engine(chosen.title)
+        return
     try:
         chosen.run()
     except Exception as fault:

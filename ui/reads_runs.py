@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from etl.model import Attempt, Run, Task
 
 MOST_RUNS = 100
-GRID_RUNS = 20
+GRID_RUNS = 22
 TIMED_RUNS = 20
 MOST_TICKS = 12
 _APART = "\u200b"

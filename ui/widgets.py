@@ -17,7 +17,12 @@ from ui.tokens import LAYERS, TOKENS, look
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 PAGES = ASSETS.parent.parent / "pages"
-_SHIELD = {"passed": "verified_user", "warned": "gpp_maybe", "failed": "gpp_bad"}
+_SHIELD = {
+    "passed": "verified_user",
+    "warned": "gpp_maybe",
+    "failed": "gpp_bad",
+    "running": "hourglass_top",
+}
 
 
 @dataclass(frozen=True)

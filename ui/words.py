@@ -27,6 +27,8 @@ FIRST_SAMPLE = (
     'figures first, stop the server and start it with <span class="code">./metalayer up --sample</span>.'
 )
 LAND_FILES = "Put files into the landing folder and run everything on Overview."
+STARTING = "The engine is starting"
+STARTING_WHY = "This page fills itself as soon as it is up."
 ALL = "All"
 NO_REPORT = "One is made and kept with each run of everything. Press Run everything on Overview."
 RETENTION_LEAD = "Silver rows ÷ bronze rows, and what explains the rest."

@@ -22,7 +22,9 @@ class Misused(Exception):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise Misused(f"{message[:1].upper()}{message[1:]}.\nSee {self.prog} --help.")
+        fault, _, choices = message.partition(" (choose from ")
+        valid = f"Valid are: {choices.rstrip(')')}. " if choices else ""
+        raise Misused(f"{fault[:1].upper()}{fault[1:]}.\n{valid}See ./{self.prog} --help.")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

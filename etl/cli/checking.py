@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl.cli import words
 from etl.cli.output import Answer, Output
 from etl.cli.tables import table
-from etl.errors import CatalogError, MetaLayerError
+from etl.errors import CatalogError, MetaLayerError, Problem, UsageError
 from etl.model import CheckState
+from etl.texts import count
+from etl.wire import to_plain
 
 if TYPE_CHECKING:
     from etl.cli.running import Context
@@ -85,5 +89,57 @@ def _show_findings(output: Output, findings: list[dict[str, Any]]) -> None:
 
 
 def contract(context: Context) -> Answer:
-    """Every problem of one contract or of the whole catalog, with file and line."""
-    raise NotImplementedError
+    """Every problem of one contract or gold file, or of the whole catalog, with file and line."""
+    from etl.catalog import load_catalog
+
+    project, asked = context.settings.project, context.arguments.file
+    path = Path(asked).resolve() if asked else None
+    if path is not None and not path.is_file():
+        raise UsageError(f"{asked} is no file.", "Name a contract (*.odcs.yaml) or a gold file (*.sql).")
+    try:
+        if path is not None and not _is_of_catalog(path, project):
+            return _sound(f"{asked}: {_read_alone(path)}")
+        catalog = load_catalog(project)
+    except CatalogError as error:
+        return _unsound(_problems_of(path, project, error.problems), error.problems)
+    counted = f"{count(len(catalog.contracts), 'contract')}, {count(len(catalog.tables), 'table')}"
+    return _sound(f"The catalog is sound: {counted}.")
+
+
+def _is_of_catalog(path: Path, project: Path) -> bool:
+    return path.parent in ((project / "contracts").resolve(), (project / "gold").resolve())
+
+
+def _read_alone(path: Path) -> str:
+    """What a file outside the project declares. Raises CatalogError."""
+    from etl.contracts import read_contract
+    from etl.goldfile import parse_gold
+
+    if path.suffix == ".sql":
+        return f"sound; declares {parse_gold(path, path.parent).name}."
+    return f"sound; declares the source {read_contract(path, path.parent).source}."
+
+
+def _problems_of(path: Path | None, project: Path, problems: Sequence[Problem]) -> Sequence[Problem]:
+    """Those of one file, or all where none is named."""
+    if path is None:
+        return problems
+    return [problem for problem in problems if (project / problem.file).resolve() == path]
+
+
+def _sound(text: str) -> Answer:
+    return Answer({"sound": True, "problems": []}, lambda output: output.line(text))
+
+
+def _unsound(own: Sequence[Problem], every: Sequence[Problem]) -> Answer:
+    document = {"sound": not own, "problems": [to_plain(problem) for problem in own]}
+    elsewhere = len(every) - len(own)
+
+    def show(output: Output) -> None:
+        for problem in own:
+            output.line(str(problem))
+        output.line(f"{count(len(own), 'problem')}.")
+        if elsewhere:
+            output.line(f"{count(elsewhere, 'more problem')} in other files: ./metalayer contract check")
+
+    return Answer(document, show, CatalogError.exit_code if own else 0)

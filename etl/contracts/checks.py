@@ -1,7 +1,7 @@
 """The checks that follow from a key and from a contract: queries for the rows that break a rule.
 
-In DuckDB's dialect; `{table}` stands for the table as the engine reads it. Replace it as text, because a pattern may
-hold braces too.
+In DuckDB's dialect; `{table}` stands for the table as the engine reads it. Replace it as text, because a
+pattern may hold braces too.
 """
 # ruff: noqa: S608  # names are letters, digits and _, texts are quoted by _literal
 
@@ -39,9 +39,9 @@ def key_checks(table: str, key: tuple[str, ...], severity: Severity) -> tuple[Ch
 
 
 def silver_checks(contract: Contract, parents: Mapping[str, str]) -> tuple[Check, ...]:
-    """The checks of a contract's silver table. `parents` gives the silver table that each foreign key refers to.
+    """The checks of a contract's silver table. `parents` gives the silver table of each foreign key.
 
-    Most hold because rows that break the rule are quarantined: they prove it on what is about to be published.
+    Most hold because rows that break a rule are quarantined: they prove it on what is about to be published.
     """
     table = f"silver.{contract.silver_table}"
     # key_present says it of the key already.
@@ -64,8 +64,9 @@ def _column_checks(table: str, column: Column, parents: Mapping[str, str]) -> It
     yield from _limit_checks(table, column)
     if column.reference:
         parent = '"' + parents[column.name].replace(".", '"."') + '"'
-        known = f'exists (select 1 from {parent} as parent where parent."{column.reference.column}" = child.{name})'
-        sql = f"select * from {{table}} as child where child.{name} is not null and not {known}"
+        same = f'parent."{column.reference.column}" = child.{name}'
+        unknown = f"not exists (select 1 from {parent} as parent where {same})"
+        sql = f"select * from {{table}} as child where child.{name} is not null and {unknown}"
         said = f"Every {column.name} is known to {column.reference.source}."
         yield Check(f"{column.name}_known", table, Severity.BLOCK, sql, EXAMINED, said)
 

@@ -87,9 +87,8 @@ def read_column(section: Section) -> Column | None:
 def _options(section: Section) -> dict[str, Any]:
     options = section.section("logicalTypeOptions")
     wanted = properties(Where.OPTIONS)
-    return {
-        name: value for name, value in options.value.items() if name in wanted and well_formed(options, name, wanted[name])
-    }  # fmt: skip
+    given = {name: value for name, value in options.value.items() if name in wanted}
+    return {name: value for name, value in given.items() if well_formed(options, name, wanted[name])}
 
 
 def _line_key(section: Section, name: str) -> tuple[Section, str]:

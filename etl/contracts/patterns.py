@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-PATTERN_HINT = "A pattern may hold characters, . | ( ) (?: ) [abc] [^a-z] \\d \\w \\s ? * + {2} {2,} {2,5} and ^ $ at its ends."
+PATTERN_HINT = (
+    "A pattern may hold characters, . | ( ) (?: ) [abc] [^a-z] \\d \\w \\s ? * + {2} {2,} {2,5}, "
+    "and ^ $ at its ends."
+)
 _CLASSES = {"d": "0-9", "w": "A-Za-z0-9_", "s": " \\t\\n\\r\\f"}
 _QUANTIFIER = re.compile(r"[?*+]|\{\d{1,3}(,\d{0,3})?\}")
 _PLAIN = re.compile(r"[^\\^$.|?*+()\[\]{}]")
@@ -17,7 +20,7 @@ class PatternFault(ValueError):
 def portable_pattern(pattern: str, *, whole: bool) -> str:
     """The pattern with its shorthands spelt out, so that every warehouse reads it alike.
 
-    `whole` asks for ^ and $, because a pattern without them means a part to some tools and the whole to others.
+    `whole` asks for ^ and $, because without them a pattern means a part to some tools, the whole to others.
     Raises PatternFault.
     """
     if whole and not (pattern.startswith("^") and pattern.endswith("$") and not pattern.endswith("\\$")):

@@ -33,13 +33,14 @@ class SqlFault(Exception):
         self.fault = fault
 
 
-_FUNCTIONS = (
-    exp.And, exp.Or, exp.Xor, exp.Not, exp.Case, exp.If, exp.Cast, exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least,
-    exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.StddevSamp, exp.StddevPop, exp.Stddev, exp.Variance,
-    exp.VariancePop, exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist, exp.Ntile, exp.Lag,
-    exp.Lead, exp.FirstValue, exp.LastValue, exp.Abs, exp.Round, exp.Floor, exp.Ceil, exp.Sqrt, exp.Pow, exp.Ln,
-    exp.Exp, exp.Sign, exp.Lower, exp.Upper, exp.Trim, exp.Length, exp.Substring, exp.Concat, exp.Replace,
-    exp.TimestampTrunc, exp.DateTrunc, exp.Extract, exp.Year, exp.Month, exp.Day, exp.Quarter, exp.Exists,
+_FUNCTIONS: tuple[type[exp.Expr], ...] = (
+    exp.And, exp.Or, exp.Xor, exp.Not, exp.Case, exp.If, exp.Cast, exp.Coalesce, exp.Nullif, exp.Greatest,
+    exp.Least, exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.StddevSamp, exp.StddevPop, exp.Stddev,
+    exp.Variance, exp.VariancePop, exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist,
+    exp.Ntile, exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.Abs, exp.Round, exp.Floor, exp.Ceil,
+    exp.Sqrt, exp.Pow, exp.Ln, exp.Exp, exp.Sign, exp.Lower, exp.Upper, exp.Trim, exp.Length,
+    exp.Substring, exp.Concat, exp.Replace, exp.TimestampTrunc, exp.DateTrunc, exp.Extract, exp.Year,
+    exp.Month, exp.Day, exp.Quarter, exp.Exists,
 )  # fmt: skip
 _EXTRACTED = {"YEAR", "QUARTER", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"}
 _HINTS = {
@@ -125,7 +126,7 @@ def _rendered(tree: exp.Expr, dialect: str) -> str:
 
 
 def faults(tree: exp.Expr) -> list[Fault]:
-    """Everything in a statement that one of the dialects has no counterpart for, in the order of the lines."""
+    """Everything in a statement that one of the dialects has no counterpart for, in order of lines."""
     found = {fault: None for node in tree.walk() for fault in _of_node(node)}
     if not found:
         found = dict.fromkeys(_unrendered(tree))
@@ -203,12 +204,5 @@ def line_of(node: exp.Expr) -> int:
 def function_names() -> tuple[str, ...]:
     """The functions that can be used, as SQL writes them; for the reference."""
     operators = (exp.And, exp.Or, exp.Xor, exp.Not, exp.If)
-    return tuple(
-        sorted(
-            {
-                kind.sql_name().lower()
-                for kind in _FUNCTIONS
-                if kind not in operators and issubclass(kind, exp.Func)
-            }
-        )
-    )
+    functions = [kind for kind in _FUNCTIONS if kind not in operators]
+    return tuple(sorted({kind.sql_name().lower() for kind in functions if issubclass(kind, exp.Func)}))

@@ -1,4 +1,4 @@
-"""The properties that MetaLayer reads, one row each: name, form, meaning, example and, where few, the choices.
+"""The properties that MetaLayer reads, one row each: name, form, meaning, example and, if few, the choices.
 
 `docs/contract-reference.md` lists the same. What is not here is refused, so that a misspelt property is never
 silently without effect.
@@ -178,7 +178,7 @@ _GOLD_COLUMN: Final[Rows] = (
     ("name", TEXT, "Name, as the SELECT gives it. Required.", "total_revenue"),
     (
         "type", TEXT,
-        "The published type. Required. A decimal is NUMERIC(38, decimals), a ratio NUMERIC(18, 6).",
+        "The published type. A decimal is NUMERIC(38, decimals), a ratio NUMERIC(18, 6).",
         "decimal", "text", "integer", "decimal", "ratio", "date", "timestamp", "boolean",
     ),
     ("decimals", WHOLE, "Decimals of a decimal, 0 to 9. Default 2.", "2"),
@@ -223,7 +223,7 @@ CUSTOM = (
     *_properties(Where.SCHEMA, _OWN_SCHEMA, custom=True),
     *_properties(Where.COLUMN, _OWN_COLUMN, custom=True),
 )
-"""What only MetaLayer knows: how files are read, cleaned and made into tables. Stands in `customProperties`."""
+"""What only MetaLayer knows, in `customProperties`: how files are read, cleaned and made into tables."""
 
 GOLD = (
     *_properties(Where.GOLD, _GOLD),

@@ -27,7 +27,7 @@ Lines = dict[str, int]
 
 
 def read_contract(path: Path, root: Path) -> Contract:
-    """The contract in a file, which messages name relative to `root`. Raises CatalogError with every problem."""
+    """The contract in a file; messages name it relative to `root`. Raises CatalogError with all problems."""
     contract, _, problems = located_contract(path, root)
     if contract is None or problems:
         raise CatalogError(problems)

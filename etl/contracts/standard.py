@@ -58,11 +58,28 @@ def standard_problems(document: Document) -> list[Problem]:
 
 def _problem(document: Document, error: ValidationError) -> Problem | None:
     place = tuple(error.absolute_path)
+    if "then" in error.absolute_schema_path and _without_type(document, place):
+        return None
+    if error.context and where_of(place) is None:
+        from jsonschema.exceptions import best_match
+
+        error = best_match([error]) or error
+        place = tuple(error.absolute_path)
     validator, name = str(error.validator), str(place[-1]) if place else ""
     if validator in _UNKNOWN_KEY:
         return _unknown_in_documentation(document, error)
     message, hint = _explained(validator, name, error, place)
     return Problem(document.file, document.line(place), message, hint)
+
+
+def _without_type(document: Document, place: tuple[Any, ...]) -> bool:
+    """The schema takes a column without logicalType for one of every type; `columns` asks for the type instead."""
+    found = document.content
+    for step in place:
+        if isinstance(found, dict) and "name" in found and "logicalType" not in found and "properties" not in found:
+            return True
+        found = found[step]
+    return isinstance(found, dict) and "name" in found and "logicalType" not in found
 
 
 def _explained(validator: str, name: str, error: ValidationError, place: tuple[Any, ...]) -> tuple[str, str]:

@@ -20,10 +20,17 @@ def bronze_table(contract: Contract) -> Table:
     """What a contract's files are landed in: every column as text."""
     fields = tuple(Field(column.name, Kind.TEXT, meaning=column.description) for column in contract.columns)
     return Table(
-        name=f"{Layer.BRONZE}.{contract.bronze_table}", layer=Layer.BRONZE, grain="one row per record of a file", key=(),
-        fields=fields, inputs=(), fingerprint=digest(bronze_meaning(contract)), file=contract.file,
-        source=contract.source, description=f"Files {contract.pattern}, as received.",
-    )  # fmt: skip
+        name=f"{Layer.BRONZE}.{contract.bronze_table}",
+        layer=Layer.BRONZE,
+        grain="one row per record of a file",
+        key=(),
+        fields=fields,
+        inputs=(),
+        fingerprint=digest(bronze_meaning(contract)),
+        file=contract.file,
+        source=contract.source,
+        description=f"Files {contract.pattern}, as received.",
+    )
 
 
 def silver_table(contract: Contract, contracts: Mapping[str, Contract]) -> Table:
@@ -36,12 +43,18 @@ def silver_table(contract: Contract, contracts: Mapping[str, Contract]) -> Table
     }
     known = replace(contract, columns=tuple(_known(column, parents) for column in contract.columns))
     return Table(
-        name=f"{Layer.SILVER}.{contract.silver_table}", layer=Layer.SILVER, grain=contract.grain, key=contract.key,
+        name=f"{Layer.SILVER}.{contract.silver_table}",
+        layer=Layer.SILVER,
+        grain=contract.grain,
+        key=contract.key,
         fields=(*map(_field, contract.columns), *SILVER_PLACES),
         inputs=(f"{Layer.BRONZE}.{contract.bronze_table}", *dict.fromkeys(parents.values())),
-        fingerprint=digest(silver_meaning(contract)), file=contract.file, source=contract.source,
-        description=f"{contract.source}, typed and valid.", checks=silver_checks(known, parents),
-    )  # fmt: skip
+        fingerprint=digest(silver_meaning(contract)),
+        file=contract.file,
+        source=contract.source,
+        description=f"{contract.source}, typed and valid.",
+        checks=silver_checks(known, parents),
+    )
 
 
 def _known(column: Column, parents: Mapping[str, str]) -> Column:

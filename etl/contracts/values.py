@@ -12,7 +12,7 @@ from etl.contracts.vocabulary import Form
 NAME = re.compile(r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
 MOST_DECIMALS = 9  # of a decimal, whose 18 digits leave nine before the point
 NAME_LENGTH = 50  # PostgreSQL cuts names at 63; the engine adds its own endings
-NAME_HINT = f"Use lower-case letters, digits and single underscores, beginning with a letter, at most {NAME_LENGTH} characters."
+NAME_HINT = f"Use lower-case letters, digits and single _, a letter first, at most {NAME_LENGTH} characters."
 
 
 def is_name(text: str) -> bool:
@@ -47,7 +47,7 @@ def has_form(value: Any, form: Form) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    """Numbers count: `str` gives back what was written, because other spellings of numbers are read as text."""
+    """Numbers count: `str` gives back what was written, as other spellings of numbers are read as text."""
     return isinstance(value, str | int | Decimal) and not isinstance(value, bool)
 
 
@@ -66,7 +66,7 @@ _SEPARATORS = frozenset("-/.:, T")
 
 
 def format_fault(form: str, *, with_time: bool) -> str:
-    """What is wrong with a date format, or nothing. A day needs year, month, day; a time hour and minute too."""
+    """What is wrong with a date format, or nothing. A day needs year, month, day; a time hour, minute."""
     parts = _FORMAT_TOKEN.findall(form)
     strange = [part for part in parts if part not in _TOKENS and part not in _SEPARATORS]
     if strange:

@@ -52,6 +52,11 @@ class Property:
     custom: bool = False
     choices: tuple[str, ...] = ()
 
+    @property
+    def required(self) -> bool:
+        """Whether a section without it is refused."""
+        return self.meaning.endswith("Required.")
+
 
 _ABOUT = frozenset({"id", "description", "tags", "authoritativeDefinitions", "businessName"})
 DOCUMENTATION: dict[Where, frozenset[str]] = {
@@ -71,8 +76,9 @@ DOCUMENTATION: dict[Where, frozenset[str]] = {
         | {"roles", "authoritativeDefinitions", "contractCreatedTs"}
     ),
     Where.SERVER: frozenset({"id", "description", "environment", "roles"}),
-    Where.SCHEMA: _ABOUT | {"logicalType", "physicalType"},
-    Where.COLUMN: _ABOUT | {"physicalType", "classification", "criticalDataElement", "examples"},
+    Where.SCHEMA: _ABOUT | {"logicalType", "physicalType", "deprecated"},
+    Where.COLUMN: _ABOUT
+    | {"physicalType", "classification", "criticalDataElement", "examples", "deprecated"},
     Where.RELATIONSHIP: frozenset({"id"}),
     Where.QUALITY: _ABOUT | {"dimension", "unit", "businessImpact"},
     Where.SLA: frozenset({"id", "description", "element", "driver", "valueExt"}),

@@ -104,7 +104,12 @@ def not_passed(given: ReportInput) -> ReportSection:
     rows = tuple(
         _check(c, standing(c, given.tables)) for c in given.checks if standing(c, given.tables) != "passed"
     )
-    lead = f"{count(len(rows), 'check')} did not pass." if rows else "Every check passed."
+    counts = Counter(row[3] for row in rows)
+    lead = (
+        f"{', '.join(f'{number} {word}' for word, number in counts.items())}."
+        if rows
+        else "Every check passed."
+    )
     if not given.checks:
         lead = "Nothing has been examined yet."
     columns = ("Check", "Table", "Severity", "State", "Examined", "Failing", "Message")
@@ -157,7 +162,7 @@ def uniqueness(given: ReportInput) -> ReportSection:
 
 def is_key_check(facts: CheckFacts) -> bool:
     """Whether a check asks that a key or a column is unique."""
-    return "unique" in facts.check or facts.check.endswith("key")
+    return facts.check.endswith("_unique")
 
 
 def quarantine(given: ReportInput) -> ReportSection:

@@ -193,7 +193,14 @@ def freshness(given: ReportInput) -> ReportSection:
         )
     late = [s.source for s in given.sources if s.freshness.state in (CheckState.WARNED, CheckState.FAILED)]
     examined = [s for s in given.sources if s.freshness.state != CheckState.UNEXAMINED]
-    lead = f"Late: {', '.join(late)}." if late else f"{count(len(examined), 'source')} as fresh as promised."
+    others = (
+        f", {len(given.sources) - len(examined)} not examined" if len(examined) < len(given.sources) else ""
+    )
+    lead = (
+        f"Late: {', '.join(late)}."
+        if late
+        else f"{count(len(examined), 'source')} as fresh as promised{others}."
+    )
     if not examined:
         lead = "Not examined: no source has both a promise and an arrival."
     columns = ("Source", "Newest arrival", "Age", "Promise", "State")

@@ -102,7 +102,7 @@ def resources(given: ReportInput) -> ReportSection:
 def issues_found(given: ReportInput) -> ReportSection:
     """What is open now, worst first."""
     rows = tuple((STATE_WORDS[CheckState(s.state)], s.headline, s.detail, s.action) for s in given.attention)
-    if not rows:
+    if not rows and not given.verdict.ready:
         state = STATE_WORDS[CheckState(given.verdict.state)]
         rows = tuple((state, reason, "", "") for reason in given.verdict.reasons)
     lead = f"{count(len(rows), 'open issue')}." if rows else "No open issue."
@@ -159,5 +159,6 @@ def next_validation(given: ReportInput) -> ReportSection:
     """When the next report is due."""
     title = "Next validation"
     if given.next_due is None:
-        return ReportSection(title, "None is scheduled; the next run of master_etl_orchestrator makes one.")
+        by_hand = "None is due by itself while ./metalayer up does not run."
+        return ReportSection(title, f"{by_hand} Each run of master_etl_orchestrator makes a report.")
     return ReportSection(title, f"Due at {when(given.next_due)}, or earlier when a file arrives.")

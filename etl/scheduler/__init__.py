@@ -9,11 +9,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from etl.errors import MetaLayerError
@@ -152,9 +153,7 @@ class Scheduler:
                 self._settle(pipeline)
             except MetaLayerError as error:
                 log.warning("The tick of %s is tried again in %s s: %s", pipeline, RETRY_SECONDS, error)
-                again = DateTrigger(datetime.now(UTC) + timedelta(seconds=RETRY_SECONDS))
-                name = f"tick {pipeline} again"
-                jobs.add_job(self._tick, again, args=[pipeline], id=name, replace_existing=True)
+                _retry(jobs, pipeline)
 
     def _settle(self, pipeline: str) -> None:
         """Give every due time up to now its outcome, under the line in force and the pause of this moment."""
@@ -174,6 +173,13 @@ class Scheduler:
                 self._watch.announce(news)
             except MetaLayerError as error:
                 log.warning("%d arrived files are told of again in a moment: %s", len(news), error)
+
+
+def _retry(jobs: BackgroundScheduler, pipeline: str) -> None:
+    # The job itself comes early: on a stop, APScheduler's own thread trips over jobs that run only once.
+    soon = datetime.now(UTC) + timedelta(seconds=RETRY_SECONDS)
+    with suppress(JobLookupError):  # stopped or rescheduled in this moment
+        jobs.modify_job(f"tick {pipeline}", next_run_time=soon)
 
 
 def _background() -> BackgroundScheduler:

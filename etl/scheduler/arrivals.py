@@ -13,6 +13,9 @@ log = logging.getLogger(__name__)
 
 Patterns = Sequence[tuple[str, ...]]
 
+POLL_JITTER_SECONDS = 0.1
+"""A look may come this much early; without it, a settled file would now and then wait for one look more."""
+
 
 @dataclass
 class _Seen:
@@ -59,7 +62,7 @@ class Watch:
             self._seen[path].announced = True
 
     def _is_news(self, seen: _Seen, now: float) -> bool:
-        return not seen.announced and now - seen.since >= self._settle_seconds
+        return not seen.announced and now - seen.since >= self._settle_seconds - POLL_JITTER_SECONDS
 
     def _shapes(self) -> Iterator[tuple[Path, tuple[int, int]]]:
         for root in self._roots():

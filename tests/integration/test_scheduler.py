@@ -1,11 +1,10 @@
-"""Schedules and arrivals on a real ledger: every due time has one outcome, every settled file one run."""
+"""Schedules on a real ledger: every due time gets exactly one outcome."""
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,9 +14,7 @@ import pytest
 from etl.errors import LedgerUnavailable, SettingsError
 from etl.ledger import Ledger
 from etl.model import Run, RunState, TickOutcome, Trigger
-from etl.scheduler import Scheduler, parse_cron, ticks
-from etl.scheduler.arrivals import Watch
-from etl.scheduler.cron import due_times, next_due
+from etl.scheduler import Scheduler, ticks
 from tests.clock import Clock
 
 MASTER = "master_etl_orchestrator"
@@ -53,8 +50,8 @@ def start(ledger: Ledger, landing: Path, clock: Clock) -> Iterator[Callable[...,
         return ledger.request(pipeline, (), trigger=trigger)
 
     def begin(**changed: object) -> Scheduler:
-        settings: dict[str, object] = {"poll_seconds": 3600.0, "request": request} | changed
-        scheduler = Scheduler(ledger, lambda: [landing], PATTERNS, clock=clock, **settings)  # type: ignore[arg-type]
+        settings: dict[str, object] = {"clock": clock, "poll_seconds": 3600.0, "request": request} | changed
+        scheduler = Scheduler(ledger, lambda: [landing], PATTERNS, **settings)  # type: ignore[arg-type]
         scheduler.start()
         started.append(scheduler)
         return scheduler
@@ -77,73 +74,14 @@ def finish(ledger: Ledger) -> None:
     ledger.finish_run(run.run_id, RunState.SUCCEEDED)
 
 
-# -- cron lines --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("line", "days"),
-    [
-        ("0 6 * * 1-5", "Mon Tue Wed Thu Fri"),
-        ("0 6 * * mon-fri", "Mon Tue Wed Thu Fri"),
-        ("0 6 * * 0", "Sun"),
-        ("0 6 * * 7", "Sun"),
-        ("0 6 * * 5-7", "Fri Sat Sun"),
-        ("0 6 * * SAT-mon", "Mon Sat Sun"),
-        ("0 6 * * 1,3", "Mon Wed"),
-        ("0 6 * * */2", "Tue Thu Sat Sun"),
-        ("0 6 * * *", "Mon Tue Wed Thu Fri Sat Sun"),
-    ],
-)
-def test_weekdays_mean_what_crontab_means_by_them(line: str, days: str) -> None:
-    monday = datetime(2025, 3, 3, tzinfo=UTC)
-    due = list(due_times(parse_cron(line), monday, monday + timedelta(days=7)))
-    assert " ".join(f"{moment:%a}" for moment in due) == days
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "",
-        "@daily",
-        "* * * *",
-        "60 * * * *",
-        "*/0 * * * *",
-        "a * * * *",
-        "0 6 * * 8",
-        "0 6 * * fry",
-        "0 6 30 2 *",
-    ],
-)
-def test_a_line_that_is_no_cron_is_named_with_what_is_valid(line: str) -> None:
-    with pytest.raises(SettingsError, match=r"minute 0-59") as caught:
-        parse_cron(line)
-    assert repr(line) in str(caught.value)
-
-
-def test_a_day_and_a_weekday_together_are_refused_as_ambiguous() -> None:
-    with pytest.raises(SettingsError, match=r"'0 6 1 \* 1' limits both"):
-        parse_cron("0 6 1 * 1")
-
-
-def test_no_hour_is_left_out_or_doubled_when_clocks_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    try:
-        for day in (datetime(2025, 3, 30, tzinfo=UTC), datetime(2025, 10, 26, tzinfo=UTC)):
-            due = list(due_times(parse_cron("30 * * * *"), day, day + timedelta(days=1)))
-            assert due == [day + timedelta(hours=hour, minutes=30) for hour in range(24)]
-    finally:
-        monkeypatch.undo()
-        time.tzset()
-
-
-def test_a_leap_day_is_waited_for() -> None:
-    assert next_due(parse_cron("0 0 29 2 *"), datetime(2025, 1, 1, tzinfo=UTC)) == datetime(
-        2028, 2, 29, tzinfo=UTC
-    )
-
-
-# -- ticks -------------------------------------------------------------------------------------------------
+def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether the condition came true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def test_a_tick_starts_a_run(ledger: Ledger, clock: Clock, start: Callable[..., Scheduler]) -> None:
@@ -374,12 +312,12 @@ def test_stopping_is_quick_final_and_can_be_repeated(
     ledger: Ledger, clock: Clock, start: Callable[..., Scheduler]
 ) -> None:
     scheduler = start(poll_seconds=0.05)
-    assert scheduler.alive
+    running = scheduler.alive
     began = time.monotonic()
     scheduler.stop()
     scheduler.stop()
     assert time.monotonic() - began < 2
-    assert not scheduler.alive
+    assert (running, scheduler.alive) == (True, False)
     clock.forward(minutes=15)
     scheduler._tick(MASTER)
     assert outcomes(ledger) == []
@@ -393,139 +331,3 @@ def test_the_machine_is_sampled_while_it_runs(
     monkeypatch.setattr("etl.scheduler.RESOURCES_SECONDS", 0.05)
     start(resources=lambda: samples.append(time.monotonic()))
     assert wait_for(lambda: len(samples) > 1, 5)
-
-
-# -- arrivals ----------------------------------------------------------------------------------------------
-
-
-def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether the condition came true in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def test_a_file_that_has_arrived_queues_the_orchestrator_within_five_seconds(
-    ledger: Ledger, landing: Path, start: Callable[..., Scheduler]
-) -> None:
-    start(poll_seconds=1.0, settle_seconds=2.0)
-    (landing / "erp" / "erp_sales_0712.csv").write_text("sales_id\n1\n")
-    assert wait_for(lambda: ledger.queued() != (), 5)
-    (run,) = ledger.queued()
-    assert (run.pipeline, run.trigger) == (MASTER, Trigger.ARRIVAL)
-
-
-def test_a_growing_file_waits_until_it_has_stopped(
-    ledger: Ledger, landing: Path, start: Callable[..., Scheduler]
-) -> None:
-    start(poll_seconds=0.05, settle_seconds=0.4)
-    file = landing / "erp" / "erp_sales.csv"
-    for size in range(1, 9):
-        file.write_text("x" * size)
-        time.sleep(0.1)
-    assert ledger.queued() == ()
-    assert wait_for(lambda: ledger.queued() != (), 3)
-
-
-def test_files_that_arrive_during_a_run_queue_exactly_one_more(
-    ledger: Ledger, landing: Path, start: Callable[..., Scheduler]
-) -> None:
-    ledger.request(MASTER, ())
-    ledger.claim_next()
-    start(poll_seconds=0.05, settle_seconds=0.1)
-    for number in range(5):
-        (landing / "crm" / f"crm_customers_{number}.csv").write_text("customer_id\n1\n")
-        time.sleep(0.15)
-    assert wait_for(lambda: ledger.queued() != (), 3)
-    assert [run.run_id for run in ledger.queued()] == [2]
-
-
-def test_what_is_told_once_is_not_told_again(
-    ledger: Ledger, landing: Path, start: Callable[..., Scheduler]
-) -> None:
-    file = landing / "crm" / "crm_customers.csv"
-    file.write_text("customer_id\n1\n")
-    start(poll_seconds=0.05, settle_seconds=0.1)
-    assert wait_for(lambda: ledger.queued() != (), 3)
-    finish(ledger)
-    time.sleep(0.5)
-    assert ledger.queued() == ()
-    file.write_text("customer_id\n1\n2\n")
-    assert wait_for(lambda: ledger.queued() != (), 3)
-
-
-def test_an_arrival_whose_run_cannot_be_queued_is_told_again(
-    ledger: Ledger, landing: Path, start: Callable[..., Scheduler]
-) -> None:
-    (landing / "crm" / "crm_customers.csv").write_text("customer_id\n1\n")
-    refusals = [LedgerUnavailable("locked"), LedgerUnavailable("locked")]
-
-    def request(pipeline: str, *, trigger: Trigger) -> tuple[Run, bool]:
-        if refusals:
-            raise refusals.pop()
-        return ledger.request(pipeline, (), trigger=trigger)
-
-    start(poll_seconds=0.05, settle_seconds=0.1, request=request)
-    assert wait_for(lambda: ledger.queued() != (), 3)
-
-
-def settled(watch: Watch, now: float = 100.0) -> list[str]:
-    """The names of the news after two looks, long enough apart."""
-    watch.look(now)
-    return sorted(path.name for path in watch.look(now + 10))
-
-
-def a_watch(roots: Sequence[Path], known: Callable[[Path], bool] | None = None) -> Watch:
-    return Watch(lambda: roots, PATTERNS, 2.0, known)
-
-
-def test_only_names_that_a_contract_takes_are_news(landing: Path) -> None:
-    for name in (
-        "crm/crm_customers.csv", "erp/erp_sales_1.csv", "crm/other.csv", "crm/.crm_customers.csv",
-        "erp/erp_sales.csv.part", "crm_customers.csv", "erp/deep/erp_sales.csv", "crm/CRM_CUSTOMERS.csv",
-    ):  # fmt: skip
-        (landing / name).parent.mkdir(exist_ok=True)
-        (landing / name).write_text("x")
-    (landing / "crm" / "crm_customers_folder.csv").mkdir()
-    (landing / "crm" / "crm_customers_gone.csv").symlink_to(landing / "nowhere")
-    assert settled(a_watch([landing])) == ["crm_customers.csv", "erp_sales_1.csv"]
-
-
-def test_files_known_at_the_start_are_no_news_until_they_change(landing: Path) -> None:
-    old, new = landing / "crm" / "crm_customers_old.csv", landing / "crm" / "crm_customers_new.csv"
-    for file in (old, new):
-        file.write_text("x")
-    watch = a_watch([landing], known=lambda path: path == old)
-    assert settled(watch) == ["crm_customers_new.csv"]
-    watch.announce([new])
-    old.write_text("xx")
-    assert settled(watch, 200.0) == ["crm_customers_old.csv"]
-
-
-def test_a_file_that_vanishes_while_it_settles_is_no_news(landing: Path) -> None:
-    file = landing / "crm" / "crm_customers.csv"
-    file.write_text("x")
-    watch = a_watch([landing])
-    watch.look(100.0)
-    file.unlink()
-    assert watch.look(110.0) == []
-
-
-def test_a_landing_folder_that_is_away_is_logged_once_and_brings_no_old_news_when_back(
-    landing: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (landing / "crm" / "crm_customers.csv").write_text("x")
-    watch = a_watch([landing])
-    watch.announce([landing / "crm" / name for name in settled(watch)])
-    landing.rename(landing.with_name("away"))
-    with caplog.at_level(logging.WARNING):
-        for second in range(5):
-            assert watch.look(200.0 + second) == []
-    assert [record.message for record in caplog.records] == [
-        f"The landing folder {landing} cannot be read: No such file or directory."
-    ]
-    landing.with_name("away").rename(landing)
-    assert settled(watch, 300.0) == []

@@ -53,10 +53,26 @@ def table(name: str, **changes: Any) -> TableFacts:
     layer, short = name.split(".")
     fields = (Field("total_revenue", Kind.DECIMAL, "USD"),) if layer == "gold" else ()
     facts = TableFacts(
-        name, short, Layer(layer), "erp_sales" if layer == "bronze" else None, "one row per sale", "", ("sales_id",),
-        fields, (), ("silver.sales_clean",), 10, 2048, 3, NOW, False, "", CheckState.PASSED, "Passed",
+        name,
+        short,
+        Layer(layer),
+        "erp_sales" if layer == "bronze" else None,
+        "one row per sale",
+        "",
+        ("sales_id",),
+        fields,
+        (),
+        ("silver.sales_clean",),
+        10,
+        2048,
+        3,
+        NOW,
+        False,
+        "",
+        CheckState.PASSED,
+        "Passed",
         Freshness(CheckState.PASSED, NOW, timedelta(hours=24)),
-    )  # fmt: skip
+    )
     return replace(facts, **changes)
 
 
@@ -68,7 +84,7 @@ def never_built(name: str, **changes: Any) -> TableFacts:
     )
 
 
-def check(name: str = "unique sales_id", of: str = "silver.sales_clean", **changes: Any) -> CheckFacts:
+def check(name: str = "key_unique", of: str = "silver.sales_clean", **changes: Any) -> CheckFacts:
     """A blocking check that stands passed on ten rows of version 3."""
     severity = changes.pop("severity", Severity.BLOCK)
     history = changes.pop("history", ())
@@ -115,6 +131,7 @@ TABLES = (
     table("bronze.erp_sales_raw"),
     table("silver.sales_clean", feeds=("gold.customer_analytics",)),
     table("gold.customer_analytics", feeds=()),
+    table("gold.product_analytics", feeds=()),
 )
 CHECKS = (check(), check("total_revenue equals silver.sales_clean.sale_amount", "gold.customer_analytics"))
 
@@ -129,13 +146,38 @@ def make_run(run_id: int, state: RunState = RunState.SUCCEEDED, **changes: Any) 
     """A run with one task that took a second."""
     later = NOW + timedelta(seconds=1)
     task = Task(
-        1, run_id, 0, "sales_clean", "silver", "silver.sales_clean", "", "new files", TaskState.SUCCEEDED,
-        (Attempt(1, TaskState.SUCCEEDED, NOW, later, ""),), NOW, later, 10, "",
-    )  # fmt: skip
+        1,
+        run_id,
+        0,
+        "sales_clean",
+        "silver",
+        "silver.sales_clean",
+        "",
+        "new files",
+        TaskState.SUCCEEDED,
+        (Attempt(1, TaskState.SUCCEEDED, NOW, later, ""),),
+        NOW,
+        later,
+        10,
+        "",
+    )
     run = Run(
-        run_id, "master_etl_orchestrator", (), False, False, None, Trigger.SCHEDULE, "", state, NOW, NOW, later, 3,
-        "", tasks=(task,),
-    )  # fmt: skip
+        run_id,
+        "master_etl_orchestrator",
+        (),
+        False,
+        False,
+        None,
+        Trigger.SCHEDULE,
+        "",
+        state,
+        NOW,
+        NOW,
+        later,
+        3,
+        "",
+        tasks=(task,),
+    )
     return replace(run, **changes)
 
 
@@ -170,11 +212,22 @@ def given(**changes: Any) -> ReportInput:
         accounts=accounts(),
         sources=(
             SourceFacts(
-                "erp_sales", "erp_sales.odcs.yaml", "1.0.0", "erp/*.csv", "erp_sales_raw", "sales_clean", "one row", 1, 0,
-                10, fresh,
+                "erp_sales",
+                "erp_sales.odcs.yaml",
+                "1.0.0",
+                "erp/*.csv",
+                "erp_sales_raw",
+                "sales_clean",
+                "one row",
+                1,
+                0,
+                10,
+                fresh,
             ),
         ),
-        pipelines=(PipelineFacts("master_etl_orchestrator", "Everything", False, "*/15 * * * *", NOW, run, 1),),
+        pipelines=(
+            PipelineFacts("master_etl_orchestrator", "Everything", False, "*/15 * * * *", NOW, run, 1),
+        ),
         runs=(run,),
         timings=(StageTiming(7, "silver", 0.5, 10, 1 << 28, 0.4),),
         system=SystemFacts(services, (("warehouse", 4096),), resources, (), (("duckdb", "2.0.0"),), NOW),
@@ -183,5 +236,5 @@ def given(**changes: Any) -> ReportInput:
         products=products(20, "50.00"),
         completeness=(Measure("silver.sales_clean", "sales_id", 10, 10),),
         next_due=NOW + timedelta(minutes=15),
-    )  # fmt: skip
+    )
     return replace(whole, **changes)

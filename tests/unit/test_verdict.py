@@ -49,55 +49,86 @@ def test_an_empty_catalog_is_not_green() -> None:
 
 TRAPS: dict[str, tuple[dict[str, Any], str, CheckState]] = {
     "a passed check that examined no rows": (
-        {"checks": (check(examined=0),)}, "unique sales_id of sales_clean has not examined", CheckState.UNEXAMINED,
+        {"checks": (check(examined=0),)},
+        "key_unique of sales_clean has not examined",
+        CheckState.UNEXAMINED,
     ),
     "a passed check of an older version than the published one": (
-        {"checks": (check(version=2),)}, "unique sales_id of sales_clean has not examined", CheckState.UNEXAMINED,
+        {"checks": (check(version=2),)},
+        "key_unique of sales_clean has not examined",
+        CheckState.UNEXAMINED,
     ),
     "a check that says passed and counts failing rows": (
-        {"checks": (check(failing=4),)}, "failed: 4 rows", CheckState.FAILED,
+        {"checks": (check(failing=4),)},
+        "failed: 4 rows",
+        CheckState.FAILED,
     ),
     "a failed blocking check": (
-        {"checks": (check(state=CheckState.FAILED, failing=2),)}, "failed: 2 rows", CheckState.FAILED,
+        {"checks": (check(state=CheckState.FAILED, failing=2),)},
+        "failed: 2 rows",
+        CheckState.FAILED,
     ),
     "an unexamined blocking check": (
-        {"checks": (check(state=CheckState.UNEXAMINED, examined=0),)}, "has not examined", CheckState.UNEXAMINED,
+        {"checks": (check(state=CheckState.UNEXAMINED, examined=0),)},
+        "has not examined",
+        CheckState.UNEXAMINED,
     ),
     "no blocking check at all": (
-        {"checks": (check(severity=Severity.WARN),)}, "no blocking check has examined", CheckState.UNEXAMINED,
+        {"checks": (check(severity=Severity.WARN),)},
+        "no blocking check has examined",
+        CheckState.UNEXAMINED,
     ),
     "no account of a published source": (
-        {"accounts": NO_ACCOUNTS}, "no row account has been drawn up for erp_sales", CheckState.UNEXAMINED,
+        {"accounts": NO_ACCOUNTS},
+        "no row account has been drawn up for erp_sales",
+        CheckState.UNEXAMINED,
     ),
     "rows that no term explains": (
-        {"accounts": accounts(row_totals=(row_account(silver=9),))}, "does not close: lines +0, rows +1",
+        {"accounts": accounts(row_totals=(row_account(silver=9),))},
+        "does not close: lines +0, rows +1",
         CheckState.FAILED,
     ),
     "lines that no term explains in one batch": (
-        {"accounts": accounts(row_batches=(row_account(batch_id="b1", lines=12),))}, "erp_sales, batch b1",
+        {"accounts": accounts(row_batches=(row_account(batch_id="b1", lines=12),))},
+        "erp_sales, batch b1",
         CheckState.FAILED,
     ),
     "a missing cent": (
-        {"accounts": accounts(money_totals=(money_account(silver=Decimal("999.99")),))}, "+0.01 USD",
+        {"accounts": accounts(money_totals=(money_account(silver=Decimal("999.99")),))},
+        "+0.01 USD",
         CheckState.FAILED,
     ),
     "a silver table that was never built": (
-        {"tables": (TABLES[0], never_built("silver.sales_clean"), TABLES[2])}, "sales_clean has not been built",
+        {"tables": (TABLES[0], never_built("silver.sales_clean"), *TABLES[2:])},
+        "sales_clean has not been built",
         CheckState.UNEXAMINED,
     ),
     "a source without files that silver needs": (
-        {"tables": (never_built("bronze.erp_sales_raw"), *TABLES[1:])}, "no file has landed", CheckState.UNEXAMINED,
+        {"tables": (never_built("bronze.erp_sales_raw"), *TABLES[1:])},
+        "no file has landed",
+        CheckState.UNEXAMINED,
     ),
     "a stale table": (
-        {"tables": (*TABLES[:2], table("gold.customer_analytics", feeds=(), stale=True, stale_because="sales moved on"))},
-        "customer_analytics is stale: sales moved on", CheckState.FAILED,
+        {
+            "tables": (
+                *TABLES[:2],
+                table("gold.customer_analytics", feeds=(), stale=True, stale_because="sales moved on"),
+            )
+        },
+        "customer_analytics is stale: sales moved on",
+        CheckState.FAILED,
     ),
     "a table whose last task failed": (
         {"tables": (*TABLES[:2], table("gold.customer_analytics", feeds=(), problem="blocked"))},
-        "customer_analytics could not be brought up to date: blocked", CheckState.FAILED,
+        "customer_analytics could not be brought up to date: blocked",
+        CheckState.FAILED,
     ),
-    "a broken catalog": ({"problems": ("contracts/x.yaml:3 is wrong",)}, "contracts/x.yaml:3", CheckState.FAILED),
-}  # fmt: skip
+    "a broken catalog": (
+        {"problems": ("contracts/x.yaml:3 is wrong",)},
+        "contracts/x.yaml:3",
+        CheckState.FAILED,
+    ),
+}
 
 
 @pytest.mark.parametrize("trap", TRAPS)
@@ -122,26 +153,40 @@ WARNINGS: dict[str, tuple[dict[str, Any], str]] = {
         "2 rows of erp_sales in quarantine (20.0 %)",
     ),
     "a refused file": (
-        {"accounts": accounts(refused=(refused("erp/broken.csv"),))}, "1 file refused: erp/broken.csv",
+        {"accounts": accounts(refused=(refused("erp/broken.csv"),))},
+        "1 file refused: erp/broken.csv",
     ),
     "an unreadable line": (
-        {"accounts": accounts(row_totals=(row_account(lines=12, unreadable=1),))}, "1 unreadable line of erp_sales",
+        {"accounts": accounts(row_totals=(row_account(lines=12, unreadable=1),))},
+        "1 unreadable line of erp_sales",
     ),
     "a missed freshness": (
-        {"tables": (table("bronze.erp_sales_raw", freshness=Freshness(CheckState.WARNED, NOW, None)), *TABLES[1:])},
+        {
+            "tables": (
+                table("bronze.erp_sales_raw", freshness=Freshness(CheckState.WARNED, NOW, None)),
+                *TABLES[1:],
+            )
+        },
         "erp_sales is not as fresh as promised",
     ),
     "a warned check": (
-        {"checks": (*CHECKS, check("volume", severity=Severity.WARN, state=CheckState.WARNED, message="half of usual"))},
+        {
+            "checks": (
+                *CHECKS,
+                check("volume", severity=Severity.WARN, state=CheckState.WARNED, message="half of usual"),
+            )
+        },
         "volume of sales_clean: half of usual",
     ),
     "rows that are not yet in silver": (
-        {"accounts": accounts(retention=(retention(silver=8, pending=2),))}, "2 rows of erp_sales not yet in sales_clean",
+        {"accounts": accounts(retention=(retention(silver=8, pending=2),))},
+        "2 rows of erp_sales not yet in sales_clean",
     ),
     "a legacy feed that could not be read": (
-        {"tables": (*TABLES, table("bronze.customers_raw", feeds=(), problem="no header"))}, "customers_raw could not",
+        {"tables": (*TABLES, table("bronze.customers_raw", feeds=(), problem="no header"))},
+        "customers_raw could not",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("warning", WARNINGS)

@@ -21,13 +21,38 @@ AT = datetime(2026, 11, 23, 4, 5, 6, 789, tzinfo=UTC)
 def make_run() -> Run:
     attempt = Attempt(1, TaskState.FAILED, AT, AT + timedelta(seconds=2), "disk busy")
     task = Task(
-        7, 3, 0, "silver.sales_clean", "silver", "silver.sales_clean", "", "new files", TaskState.SUCCEEDED,
-        (attempt,), AT, AT + timedelta(seconds=1.5), 10_000, "",
-    )  # fmt: skip
+        7,
+        3,
+        0,
+        "silver.sales_clean",
+        "silver",
+        "silver.sales_clean",
+        "",
+        "new files",
+        TaskState.SUCCEEDED,
+        (attempt,),
+        AT,
+        AT + timedelta(seconds=1.5),
+        10_000,
+        "",
+    )
     return Run(
-        3, "master_etl_orchestrator", ("gold",), False, True, None, Trigger.COMMAND, "ann", RunState.SUCCEEDED,
-        AT, AT, AT + timedelta(seconds=4), 5, "", tasks=(task,),
-    )  # fmt: skip
+        3,
+        "master_etl_orchestrator",
+        ("gold",),
+        False,
+        True,
+        None,
+        Trigger.COMMAND,
+        "ann",
+        RunState.SUCCEEDED,
+        AT,
+        AT,
+        AT + timedelta(seconds=4),
+        5,
+        "",
+        tasks=(task,),
+    )
 
 
 def test_a_run_comes_back_as_it_was_sent() -> None:
@@ -45,9 +70,17 @@ def test_computed_figures_travel_with_their_record() -> None:
 
 def test_money_keeps_every_digit_and_never_becomes_a_float() -> None:
     account = MoneyAccount(
-        "erp_sales", "", "sale_amount", "USD", Decimal("12345678901234567890.10"), Decimal("0.10"),
-        Decimal("1E+3"), Decimal(0), Decimal(0), 0,
-    )  # fmt: skip
+        "erp_sales",
+        "",
+        "sale_amount",
+        "USD",
+        Decimal("12345678901234567890.10"),
+        Decimal("0.10"),
+        Decimal("1E+3"),
+        Decimal(0),
+        Decimal(0),
+        0,
+    )
     plain = to_plain(account)
     assert plain["bronze"] == "12345678901234567890.10"
     assert plain["superseded"] == "1000"
