@@ -9,7 +9,7 @@ ENV PATH=/app/.venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITE
 # Packages before code: they change less often. Each file is checked against its hash.
 COPY requirements.lock ./
 RUN python -m venv .venv && \
-    .venv/bin/python -m pip install --no-cache-dir --require-hashes -r requirements.lock
+    .venv/bin/python -m pip install --no-cache-dir --quiet --require-hashes -r requirements.lock
 
 # What belongs into the image is listed in .dockerignore.
 COPY . .

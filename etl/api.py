@@ -69,7 +69,7 @@ async def _parts(process: ModuleType) -> dict[str, str]:
 
 
 async def _call(process: ModuleType, request: Request) -> Response:
-    if not _from_loopback(request) or not _knows_secret(process, request):
+    if not _from_here(request) or not _knows_secret(process, request):
         return _refused(401, "This address serves the commands of this machine alone.")
     try:
         method, kwargs = _asked(await _body(request))
@@ -98,11 +98,17 @@ def _failed(error: MetaLayerError) -> Response:
     return JSONResponse({"error": error_to_plain(error)}, 400 if error.exit_code == USAGE else 500)
 
 
-def _from_loopback(request: Request) -> bool:
+def _from_here(request: Request) -> bool:
+    """Whether the caller sits on this machine: it comes from loopback, or from the address it calls."""
+    client, server = request.client, request.scope.get("server")
+    if client is None:
+        return False
     try:
-        return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
+        address = ipaddress.ip_address(client.host)
     except ValueError:
         return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback or (server is not None and client.host == server[0])
 
 
 def _knows_secret(process: ModuleType, request: Request) -> bool:

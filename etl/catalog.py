@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from itertools import combinations
 from pathlib import Path
 
 from etl.contracts import digest, located_contracts
@@ -80,33 +82,35 @@ def load_catalog(project: Path) -> Catalog:
     project = project.resolve()
     located, problems = located_contracts(project / "contracts")
     golds = [read_gold(path, project) for path in sorted((project / "gold").glob("*.sql"))]
+    perhaps = _words_of(project, problems) | {gold.name.split(".")[1] for gold in golds if gold.table is None}
     problems += [problem for gold in golds for problem in gold.problems]
-    draft = _Draft(
-        [contract for contract, _ in located], {c.source: lines for c, lines in located}, golds, problems
-    )
-    return draft.catalog()
+    return _Draft(located, golds, problems, perhaps).catalog()
+
+
+def _words_of(project: Path, problems: Iterable[Problem]) -> frozenset[str]:
+    """The words in files that could not be read as they stand: what seems missing may be declared there."""
+    files = {project / problem.file for problem in problems}
+    texts = [file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file()]
+    return frozenset(word for text in texts for word in re.findall(r"\w+", text))
 
 
 @dataclass
 class _Draft:
     """Contracts and gold files on the way to a catalog. Each step notes what is wrong and goes on."""
 
-    sound: list[Contract]
-    lines: Mapping[str, Mapping[str, int]]
+    located: list[tuple[Contract, Mapping[str, int]]]
     golds: list[GoldFile]
     problems: list[Problem]
+    perhaps_declared: frozenset[str]  # names that stand in broken files
 
     def catalog(self) -> Catalog:
-        # What is missing may stand in a file that could not be read: then only that file is to blame.
-        complete = not self.problems
         self.refuse_same_source()
         self.refuse_same_files()
-        contracts = {contract.source: contract for contract in self.sound}
-        if complete:
-            self.refuse_references(contracts)
+        contracts = {contract.source: contract for contract, _ in reversed(self.located)}
+        self.refuse_references(contracts)
         tables = self.tables(contracts)
-        if complete:
-            self.refuse_unknown_inputs(tables)
+        self.refuse_unknown_inputs(tables)
+        self.refuse_unknown_columns(tables)
         ordered = self.ordered(tables) if not self.problems else tables
         if not self.problems:
             self.refuse_reconciles(ordered)
@@ -119,30 +123,28 @@ class _Draft:
 
     def refuse_same_source(self) -> None:
         first: dict[str, Contract] = {}
-        for contract in self.sound:
+        for contract, lines in self.located:
             other = first.setdefault(contract.source, contract)
             if other is not contract:
-                line = self.lines[contract.source].get("name", 0)
                 message = f"The source {contract.source!r} is already described by {other.file}."
-                self.refuse(contract.file, line, message, "Give it another name, or remove one of the files.")
+                hint = "Give it another name, or remove one of the files."
+                self.refuse(contract.file, lines.get("name", 0), message, hint)
 
     def refuse_same_files(self) -> None:
-        for index, contract in enumerate(self.sound):
-            for other in self.sound[:index]:
-                if overlap(contract.pattern, other.pattern):
-                    line = self.lines[contract.source].get("path", 0)
-                    message = (
-                        f"{contract.pattern!r} and {other.pattern!r} of {other.file} can match the same file."
-                    )
-                    self.refuse(
-                        contract.file, line, message, "Make the paths such that a file has one contract."
-                    )
+        for (other, _), (contract, lines) in combinations(self.located, 2):
+            if overlap(contract.pattern, other.pattern):
+                message = (
+                    f"{contract.pattern!r} and {other.pattern!r} of {other.file} can match the same file."
+                )
+                hint = "Make the paths such that a file has one contract."
+                self.refuse(contract.file, lines.get("path", 0), message, hint)
 
     def refuse_references(self, contracts: Mapping[str, Contract]) -> None:
         for contract in contracts.values():
             for column in contract.columns:
                 fault = _reference_fault(contract, column, contracts)
-                if fault:
+                source = column.reference.source if column.reference else ""
+                if fault and source not in self.perhaps_declared:
                     self.refuse(contract.file, column.line, *fault)
 
     def tables(self, contracts: Mapping[str, Contract]) -> dict[str, Table]:
@@ -164,8 +166,9 @@ class _Draft:
         return found
 
     def declared(self, contracts: Mapping[str, Contract]) -> Iterator[tuple[Table, int]]:
-        for contract in contracts.values():
-            lines = self.lines[contract.source]
+        for contract, lines in self.located:
+            if contracts[contract.source] is not contract:
+                continue  # a second one for the same source is refused already
             yield bronze_table(contract), lines.get("bronzeName", lines.get("name", 0))
             if contract.silver_table:
                 yield silver_table(contract, contracts), lines.get("physicalName", 0)
@@ -177,17 +180,22 @@ class _Draft:
         known = [name for name in tables if not name.startswith(Layer.BRONZE)]
         for gold in self.golds:
             for name in gold.table.inputs if gold.table else ():
-                if name not in tables:
+                if name not in tables and name.split(".")[1] not in self.perhaps_declared:
                     hint = did_you_mean(name, known) or f"There are {', '.join(known)}."
                     self.refuse(gold.file, gold.lines[name], f"There is no table {name}.", hint)
-            self.refuse_unknown_columns(gold, tables)
 
-    def refuse_unknown_columns(self, gold: GoldFile, tables: Mapping[str, Table]) -> None:
-        for used in gold.used:
-            names = [field.name for field in tables[used.table].fields] if used.table in tables else [used.column]
-            if used.column not in names:
-                hint = did_you_mean(used.column, names) or f"It has {', '.join(names)}."
-                self.refuse(gold.file, used.line, f"{used.table} has no column {used.column!r}.", hint)
+    def refuse_unknown_columns(self, tables: Mapping[str, Table]) -> None:
+        broken = {gold.name for gold in self.golds if gold.problems}
+        columns = {
+            name: [f.name for f in table.fields] for name, table in tables.items() if name not in broken
+        }
+        for gold in self.golds:
+            for used in gold.used:
+                names = columns.get(used.table, [used.column])
+                if used.column not in names:
+                    hint = did_you_mean(used.column, names) or f"It has {', '.join(names)}."
+                    message = f"{used.table} has no column {used.column!r}."
+                    self.refuse(gold.file, used.line, message, hint)
 
     def ordered(self, tables: Mapping[str, Table]) -> dict[str, Table]:
         """Each table after its inputs; where those leave it open, by layer and name."""

@@ -266,7 +266,7 @@ class Execution:
         return None, f"{len(children)} source{'' if len(children) == 1 else 's'}: {', '.join(children)}"
 
     def _ingest(self, table: Table) -> tuple[int | None, str]:
-        contract = self.tools.catalog.contract_of(table.name)
+        contract = self._contract_of(table)
         files = self._waiting.get(table.name, [])
         if not files:
             return 0, "Nothing new."
@@ -285,6 +285,10 @@ class Execution:
             self.landed |= {table.name} if ingest.landed_any else set()
         return intake.rows, intake.in_words()
 
+    def _contract_of(self, table: Table) -> Contract:
+        """The contract behind a bronze or silver table, which always has one."""
+        return self.tools.catalog.contracts[table.source or ""]
+
     def _open_reader(self) -> Reader:
         if self._reader is None:
             self._reader = self.tools.reader(self.tools.roots())
@@ -292,7 +296,7 @@ class Execution:
 
     def _validate_bronze(self) -> tuple[int | None, str]:
         batches = self.tools.warehouse.batches()
-        contracts = [self.tools.catalog.contract_of(name) for name in sorted(self.landed)]
+        contracts = [self._contract_of(self.tools.catalog.tables[name]) for name in sorted(self.landed)]
         rows: list[RowAccount] = []
         money: list[MoneyAccount] = []
         for contract in contracts:
@@ -340,7 +344,7 @@ class Execution:
     def _build_silver(self, table: Table) -> tuple[int | None, str]:
         if not self._require_due(table):
             return None, "Nothing new."
-        contract = self.tools.catalog.contract_of(table.name)
+        contract = self._contract_of(table)
         sql = self._compiled(table, contract)
         with self.tools.warehouse.session() as session:
             rows = silver.build(session, contract, sql)

@@ -10,23 +10,29 @@ SCHEMAS = frozenset({"bronze", "silver", "gold", "quarantine"})
 LONGEST = 20_000  # characters of a statement
 
 FUNCTIONS = frozenset(
-    """
-    abs and any_value approx_distinct array_agg array_length array_to_string arg_max arg_min avg between bit_and
-    bit_length bool_and bool_or cast ceil ceiling chr coalesce collate concat concat_ws corr count count_if countif
-    covar_pop covar_samp cume_dist current_date current_timestamp date date_add date_diff datediff date_part
-    date_sub date_trunc day day_of_month day_of_week day_of_year dayname dense_rank exp extract first first_value
-    floor greatest group_concat hash hour if ifnull in initcap isnan lag last last_day last_value lead least left
-    length levenshtein like ilike list list_contains ln log logical_and logical_or lower lpad ltrim max md5 median
-    min minute mod mode month monthname nth_value ntile nullif or percent_rank percentile_cont percentile_disc pow
-    power quantile quantile_cont quantile_disc quarter rank regexp_extract regexp_full_match regexp_i_like
-    regexp_like regexp_matches regexp_replace repeat replace reverse right round row_number rpad rtrim second sign
-    similar_to split split_part sqrt starts_with stddev stddev_pop stddev_samp str_position strftime string_agg
-    strpos substr substring sum time_to_str timestamp timestamp_trunc to_char trim try_cast ts_or_ds_to_date
-    unix_to_time upper var_pop var_samp variance variance_pop week xor year not case contains dpipe safe_divide
-    ts_or_ds_add ts_or_ds_diff date_from_parts make_date exists anonymous_agg_func date_to_date_str str_to_date
-    str_to_time time_str_to_date ucase lcase str_length char_length width_bucket trunc
-    """.split()
-)
+    {
+        "abs", "and", "anonymous_agg_func", "any_value", "approx_distinct", "arg_max", "arg_min", "array_agg",
+        "array_length", "array_to_string", "avg", "between", "bit_and", "bit_length", "bool_and", "bool_or",
+        "case", "cast", "ceil", "ceiling", "char_length", "chr", "coalesce", "collate", "concat", "concat_ws",
+        "contains", "corr", "count", "count_if", "countif", "covar_pop", "covar_samp", "cume_dist",
+        "current_date", "current_timestamp", "date", "date_add", "date_diff", "date_from_parts", "date_part",
+        "date_sub", "date_to_date_str", "date_trunc", "datediff", "day", "day_of_month", "day_of_week",
+        "day_of_year", "dayname", "dense_rank", "dpipe", "exists", "exp", "extract", "first", "first_value",
+        "floor", "greatest", "group_concat", "hash", "hour", "if", "ifnull", "ilike", "in", "initcap", "isnan",
+        "lag", "last", "last_day", "last_value", "lcase", "lead", "least", "left", "length", "levenshtein",
+        "like", "list", "list_contains", "ln", "log", "logical_and", "logical_or", "lower", "lpad", "ltrim",
+        "make_date", "max", "md5", "median", "min", "minute", "mod", "mode", "month", "monthname", "not",
+        "nth_value", "ntile", "nullif", "or", "percent_rank", "percentile_cont", "percentile_disc", "pow",
+        "power", "quantile", "quantile_cont", "quantile_disc", "quarter", "rank", "regexp_extract",
+        "regexp_full_match", "regexp_i_like", "regexp_like", "regexp_matches", "regexp_replace", "repeat",
+        "replace", "reverse", "right", "round", "row_number", "rpad", "rtrim", "safe_divide", "second", "sign",
+        "similar_to", "split", "split_part", "sqrt", "starts_with", "stddev", "stddev_pop", "stddev_samp",
+        "str_length", "str_position", "str_to_date", "str_to_time", "strftime", "string_agg", "strpos", "substr",
+        "substring", "sum", "time_str_to_date", "time_to_str", "timestamp", "timestamp_trunc", "to_char", "trim",
+        "trunc", "try_cast", "ts_or_ds_add", "ts_or_ds_diff", "ts_or_ds_to_date", "ucase", "unix_to_time",
+        "upper", "var_pop", "var_samp", "variance", "variance_pop", "week", "width_bucket", "xor", "year",
+    }
+)  # fmt: skip
 
 
 def require_select(sql: str) -> str:

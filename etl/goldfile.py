@@ -203,7 +203,9 @@ class _GoldReading:
             self.refuse_undeclared("reconcile", found[1])
             if kinds.get(found[1], Kind.DECIMAL) not in _ADDED_UP:
                 message = f"reconcile names {found[1]!r}, which is of type {kinds[found[1]]}."
-                self.top.refuse(message, "Name a decimal or an integer: only those add up to the cent.", "reconcile")
+                self.top.refuse(
+                    message, "Name a decimal or an integer: only those add up to the cent.", "reconcile"
+                )
             yield Reconcile(found[1], found[2], found[3])
 
     def reconcile_lines(self) -> dict[str, int]:
@@ -224,7 +226,9 @@ class _GoldReading:
             for fault in check_faults(sql) if sql else ():
                 section.refuse(fault.message, fault.hint, "sql")
             severity = Severity(given.get("severity", Severity.BLOCK))
-            yield Check(name, self.name, severity, " ".join(sql.split()), EXAMINED, section.text("description"))
+            yield Check(
+                name, self.name, severity, " ".join(sql.split()), EXAMINED, section.text("description")
+            )
 
 
 def _fingerprint(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -41,7 +42,7 @@ class Host:
                 process().problem = fault
                 if str(fault) != told:
                     told = str(fault)
-                    print(f"MetaLayer cannot start yet.\n{fault}", flush=True)
+                    _say(f"MetaLayer cannot start yet.\n{fault}")
             self._stopping.wait(RETRY_SECONDS)
 
     def _start_once(self) -> None:
@@ -54,7 +55,7 @@ class Host:
         service.live()
         if settings.sample and service.version() == 0:
             service.request_run(by="up --sample")
-        print(f"MetaLayer is up at {self.url}", flush=True)
+        _say(f"MetaLayer is up at {self.url}")
 
     def stop(self) -> None:
         """Let go of everything; a run at work ends at its next step and is due again."""
@@ -67,6 +68,12 @@ class Host:
             announcement.withdraw(self._announced[0].engine_file, self._announced[1])
         if self._service is not None:
             self._service.close()
+
+
+def _say(text: str) -> None:
+    """To the terminal of `up`."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def start_host(url: str) -> Host:

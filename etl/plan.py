@@ -67,7 +67,7 @@ def _tables_of(catalog: Catalog, target: str) -> tuple[list[str], bool]:
     if target == MASTER:
         return list(catalog.tables), False
     for layer, pipeline in LAYER_PIPELINE.items():
-        if target == pipeline or target == layer.value:
+        if target in (pipeline, layer.value):
             return [table.name for table in catalog.layer(layer)], target == layer.value
     if target in PIPELINES:
         raise UsageError(f"{target} cannot be run.")
@@ -89,7 +89,7 @@ def make_plan(catalog: Catalog, selection: Selection, state: State) -> Plan:
         ]
     bronze = [catalog.tables[name] for name in selection.tables if catalog.tables[name].layer is Layer.BRONZE]
     if bronze:
-        systems = [(table, catalog.contract_of(table.name).system) for table in bronze]
+        systems = [(table, catalog.contracts[table.source or ""].system) for table in bronze]
         steps += _bronze_steps(systems, state)
     changing = {table.name for table in bronze if state.new_files.get(table.name)}
     for name in selection.tables:

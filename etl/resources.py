@@ -41,8 +41,8 @@ class ResourceWatch:
                 process_memory_bytes=self._process.memory_info().rss,
                 disk_used_bytes=disk.used,
                 disk_total_bytes=disk.total,
-                network_sent_bytes=network.bytes_sent if network else 0,
-                network_received_bytes=network.bytes_recv if network else 0,
+                network_sent_bytes=network.bytes_sent,
+                network_received_bytes=network.bytes_recv,
                 threads=self._process.num_threads(),
             )
             self._samples.append(taken)

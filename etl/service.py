@@ -80,7 +80,9 @@ class Service:
         self._started_at = clock()
         self._cache: tuple[tuple[int, int], float, Standing] | None = None
         self._cache_lock = threading.Lock()
-        self.engine = Engine(self._tools(retry or Retry()), settings.state / "logs", self._take_up_catalog, self._keep_report)
+        self.engine = Engine(
+            self._tools(retry or Retry()), settings.state / "logs", self._take_up_catalog, self._keep_report
+        )
         self._catalog_files = project_files(settings.project)
         self._catalog_problems: tuple[str, ...] = ()
         self.scheduler: Scheduler | None = None
@@ -167,11 +169,20 @@ class Service:
                 time.sleep(0.05)
 
     def _requested(self, pipeline: str, trigger: Trigger) -> tuple[Run, bool]:
+        self._request_schemas_once()
         run, created = self._ledger.request(
             pipeline, (pipeline,), full=False, downstream=False, from_run=None, trigger=trigger, by=""
         )
         self.engine.wake()
         return run, created
+
+    def _request_schemas_once(self) -> None:
+        """The schemas are there already; their pipeline still leaves one run to look at, and is then paused."""
+        if planning.INIT not in self._ledger.last_runs():
+            self._ledger.request(
+                planning.INIT, (planning.INIT,), full=False, downstream=False, from_run=None,
+                trigger=Trigger.MANUAL, by="first start",
+            )  # fmt: skip
 
     def _known_file(self, path: Path) -> bool:
         """Whether a landed file was already seen in its present shape."""
@@ -408,6 +419,8 @@ class Service:
 
     def _keep_report(self, run: Run) -> None:
         """A report is made at the end of each orchestrator run, however it ended."""
+        if run.pipeline == planning.INIT and run.state is RunState.SUCCEEDED:
+            self._ledger.set_paused(planning.INIT, True)
         if run.pipeline != planning.MASTER:
             return
         report = build_report(self._report_input(run.run_id))
@@ -474,6 +487,7 @@ class Service:
             label = self._continuable(from_run).pipeline
         else:
             label = planning.select(self.catalog, targets, full=full, downstream=downstream).pipeline
+        self._request_schemas_once()
         run, _ = self._ledger.request(
             label, tuple(targets), full=full, downstream=downstream, from_run=from_run, trigger=trigger, by=by
         )

@@ -19,7 +19,6 @@ def figures(period: Period, region: str | None, money: Currency) -> None:
     regional.figures(
         reads.totals(period, region),
         reads.totals(earlier, region) if earlier else None,
-        period,
         reads.by_month(period, region),
         money,
     )

@@ -7,7 +7,8 @@ import streamlit as st
 from ui import data, system, widgets
 from ui import words_analytics as words
 
-facts, found = data.living().system(), data.living().doctor()
+facts = data.living().system()
+found = words.beyond(facts.services, data.living().doctor())
 widgets.header("System", words.started(facts.started_at))
 widgets.refusal()
 widgets.verdict(*words.services_verdict(facts.services, found))

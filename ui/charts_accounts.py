@@ -1,8 +1,9 @@
-"""The row account as a flow."""
+"""The row account as a flow of ribbons. Drawn by hand: plotly's own Sankey crosses its links at will."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
@@ -10,101 +11,112 @@ from ui import fmt
 from ui.accounts import Account, Part
 from ui.charts import ink, show, tint
 
-HEIGHT, TOP, BOTTOM, LABELS = 340, 8, 12, 190
-_THIN = 0.035  # a flow is drawn at least this wide, as a share of the whole, so that none is lost from sight
-_PAD = 15  # px between the nodes of a column
-_COLUMNS = (0.001, 0.42, 0.999)
+HEIGHT, LABELS = 320, 175
+THIN = 0.03  # a ribbon is drawn at least this wide, as a share of the whole, so that none is lost from sight
+GAP = 0.075  # between the ends of a column, as a share of the height
+COLUMNS = (0.0, 0.42, 0.99)
+BAR = 0.009
+ROOM_FOR_TWO_LINES = 0.2
+
+
+@dataclass(frozen=True)
+class End:
+    """Where a ribbon ends: its part and its place, 0 at the top and 1 at the bottom."""
+
+    part: Part
+    top: float
+    bottom: float
+
+    @property
+    def middle(self) -> float:
+        """Where its label stands."""
+        return (self.top + self.bottom) / 2
 
 
 def flow(lines: Account, rows: Account, key: str) -> None:
-    """Lines of the files → bronze → where the rows are now. Thin flows are widened; labels are exact."""
-    least = max(int(lines.whole), int(rows.whole), 1) * _THIN
-    first = [Part(part.name, part.amount, part.ink) for part in lines.parts]
-    ends = list(rows.parts)
-    into = {part.name: max(float(part.amount), least) for part in first}
-    out = {part.name: max(float(part.amount), least) for part in ends}
-    middle = max(into.get("Bronze", 0.0), sum(out.values()))
-    columns = [
-        [(lines.name, int(lines.whole), "muted", sum(into.values()))],
-        [_node(part, middle if part.name == "Bronze" else into[part.name]) for part in first],
-        [_node(part, out[part.name]) for part in ends],
-    ]
-    if not first:
+    """Lines of the files → bronze → where the rows are now. Thin ribbons are widened; labels are exact."""
+    scale = _scale((lines.parts, rows.parts))
+    landed, kept = _stacked(lines.parts, scale), _stacked(rows.parts, scale)
+    if not landed:
         return
-    fig = go.Figure(_sankey(columns, into, out, rows.name))
-    _labels(fig, columns, _centres(columns))
-    fig.update_layout(margin={"l": 0, "r": LABELS, "t": TOP, "b": BOTTOM})
-    said = ", ".join(f"{part.name} {fmt.count(int(part.amount))}" for part in (*first, *ends))
+    fig = go.Figure()
+    whole = _whole(Part(lines.name, lines.whole, "muted"), landed, 0.0)
+    _ribbons(fig, whole, landed, 0)
+    bronze = next((end for end in landed if end.part.name == "Bronze"), None)
+    if bronze and kept:
+        _ribbons(fig, _whole(Part(rows.name, rows.whole, "bronze"), kept, bronze.top), kept, 1)
+    _hover(fig, [(COLUMNS[1], end) for end in landed] + [(COLUMNS[2], end) for end in kept])
+    fig.update_xaxes(visible=False, range=[0, 1], fixedrange=True)
+    fig.update_yaxes(visible=False, range=[1, 0], fixedrange=True)
+    fig.update_layout(margin={"l": 0, "r": LABELS, "t": 6, "b": 6})
+    said = ", ".join(f"{end.part.name} {fmt.count(int(end.part.amount))}" for end in (*landed, *kept))
     show(fig, key, HEIGHT, f"{lines.name} {fmt.count(int(lines.whole))} become: {said}")
 
 
-Node = tuple[str, int, str, float]  # name, exact count, ink, drawn width
+def _drawn(parts: Sequence[Part]) -> list[float]:
+    """How wide each part is drawn before scaling: by its amount, but never too thin to be seen."""
+    least = THIN * sum(float(part.amount) for part in parts)
+    return [max(float(part.amount), least) for part in parts]
 
 
-def _node(part: Part, width: float) -> Node:
-    return part.name, int(part.amount), part.ink, width
+def _scale(columns: Sequence[Sequence[Part]]) -> float:
+    """Height of one row, the same for all columns, so that the fullest just fits."""
+    return min((1 - GAP * (len(parts) - 1)) / (sum(_drawn(parts)) or 1) for parts in columns if parts)
 
 
-def _centres(columns: Sequence[Sequence[Node]]) -> list[list[float]]:
-    """The middle of each node from the top, 0..1, the columns packed from the top at one scale."""
-    tall = HEIGHT - TOP - BOTTOM
-    scale = min(
-        (tall - _PAD * (len(nodes) - 1)) / sum(width for *_, width in nodes) for nodes in columns if nodes
+def _stacked(parts: Sequence[Part], scale: float) -> list[End]:
+    ends, top = [], 0.0
+    for part, width in zip(parts, _drawn(parts), strict=True):
+        ends.append(End(part, top, top + width * scale))
+        top += width * scale + GAP
+    return ends
+
+
+def _whole(part: Part, ends: Sequence[End], top: float) -> End:
+    """The bar all ribbons of a column start from, as tall as they are together."""
+    return End(part, top, top + sum(end.bottom - end.top for end in ends))
+
+
+def _ribbons(fig: go.Figure, start: End, ends: Sequence[End], column: int) -> None:
+    left, right = COLUMNS[column] + BAR, COLUMNS[column + 1]
+    middle, top = (left + right) / 2, start.top
+    for end in ends:
+        bottom = top + end.bottom - end.top
+        path = (
+            f"M {left},{top} C {middle},{top} {middle},{end.top} {right},{end.top} L {right},{end.bottom} "
+            f"C {middle},{end.bottom} {middle},{bottom} {left},{bottom} Z"
+        )
+        fig.add_shape(type="path", path=path, fillcolor=tint(ink(end.part.ink), 0.24), line_width=0)
+        if end.part.name != "Bronze":
+            _bar(fig, end, right)
+        top = bottom
+    _bar(fig, start, COLUMNS[column])
+
+
+def _bar(fig: go.Figure, end: End, x: float) -> None:
+    fig.add_shape(
+        type="rect", x0=x, x1=x + BAR, y0=end.top, y1=end.bottom, fillcolor=ink(end.part.ink), line_width=0
     )
-    placed = []
-    for nodes in columns:
-        y, centres = 0.0, []
-        for *_, width in nodes:
-            centres.append(min(max((y + width * scale / 2) / tall, 0.001), 0.999))
-            y += width * scale + _PAD
-        placed.append(centres)
-    return placed
-
-
-def _sankey(
-    columns: Sequence[Sequence[Node]], into: dict[str, float], out: dict[str, float], bronze: str
-) -> go.Sankey:
-    nodes = [node for column in columns for node in column]
-    centres = _centres(columns)
-    hub = next((at for at, node in enumerate(nodes) if node[0] == "Bronze"), 0)
-    start = 1 + len(columns[1])
-    links = [(0, 1 + at, into[node[0]], node, "File lines") for at, node in enumerate(columns[1])]
-    links += [(hub, start + at, out[node[0]], node, bronze) for at, node in enumerate(columns[2])]
-    return go.Sankey(
-        arrangement="fixed",
-        node={
-            "label": [""] * len(nodes),
-            "color": [ink(tone) for _, _, tone, _ in nodes],
-            "x": [_COLUMNS[at] for at, column in enumerate(columns) for _ in column],
-            "y": [y for column in centres for y in column],
-            "pad": _PAD,
-            "thickness": 8,
-            "line": {"width": 0},
-            "hoverinfo": "skip",
-        },
-        link={
-            "source": [link[0] for link in links],
-            "target": [link[1] for link in links],
-            "value": [link[2] for link in links],
-            "color": [tint(ink(link[3][2]), 0.24) for link in links],
-            "customdata": [f"{link[4]} → {link[3][0]}<br><b>{fmt.count(link[3][1])}</b>" for link in links],
-            "hovertemplate": "%{customdata}<extra></extra>",
-        },
+    large = end.bottom - end.top > ROOM_FOR_TWO_LINES and x < COLUMNS[-1]
+    fig.add_annotation(
+        x=x + BAR,
+        y=end.middle,
+        xshift=8,
+        text=f"<b>{fmt.count(int(end.part.amount))}</b>{'<br>' if large else '  '}{end.part.name}",
+        align="left",
+        showarrow=False,
+        xanchor="left",
+        yanchor="middle",
     )
 
 
-def _labels(fig: go.Figure, columns: Sequence[Sequence[Node]], centres: Sequence[Sequence[float]]) -> None:
-    """Own labels: plotly would put those of the last column over the flows."""
-    for at, (column, middles) in enumerate(zip(columns, centres, strict=True)):
-        for (name, exact, _, width), y in zip(column, middles, strict=True):
-            large = at < len(columns) - 1 and width > 0.3 * sum(node[3] for node in column)
-            fig.add_annotation(
-                x=_COLUMNS[at],
-                y=1 - y,
-                xshift=13,
-                text=f"<b>{fmt.count(exact)}</b>{'<br>' if large else '  '}{name}",
-                align="left",
-                showarrow=False,
-                xanchor="left",
-                yanchor="middle",
-            )
+def _hover(fig: go.Figure, ends: Sequence[tuple[float, End]]) -> None:
+    """Something to point at: shapes do not answer the pointer."""
+    fig.add_scatter(
+        x=[x - 0.06 for x, _ in ends],
+        y=[end.middle for _, end in ends],
+        mode="markers",
+        marker={"size": 26, "opacity": 0},
+        customdata=[[end.part.name, fmt.count(int(end.part.amount))] for _, end in ends],
+        hovertemplate="%{customdata[0]}<br><b>%{customdata[1]}</b><extra></extra>",
+    )

@@ -82,6 +82,7 @@ def months(
     most = max((value for value in values if value is not None), default=0) or 1
     fig.update_yaxes(range=[0, most * 1.15], nticks=5, **_money_axis(money))
     _calendar(fig, x)
+    fig.update_layout(margin={"r": 16})
     show(fig, key, height, _ends(x, y, money.short))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from datetime import date
 
@@ -91,9 +92,12 @@ def pick_product(name: str) -> None:
 
 
 def selectable(frame: pd.DataFrame, column: str, name: str, forget: Sequence[str] = ()) -> dict[str, object]:
-    """What makes a table's rows choose query parameter `name` by `column`; the row it names starts selected."""
-    key = f"pick-{name}"
+    """What makes a table's rows choose query parameter `name` by `column`; the row it names starts selected.
+
+    A selection counts rows, so it must not outlive them: other rows make another widget.
+    """
     keys = [str(value) for value in frame[column]]
+    key = f"pick-{name}-{zlib.crc32(' '.join(keys).encode())}"
 
     def took() -> None:
         rows = st.session_state[key]["selection"]["rows"]

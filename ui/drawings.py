@@ -24,7 +24,7 @@ _PITCH, _LANE, _GAP = 66, 82 / 3, 9  # px per node, % per lane and between lanes
 def sparkline(values: Sequence[float], ink: str, scale: tuple[float, float] | None = None) -> str:
     """A trend without axes, from its least to its most or on `scale`; nothing with fewer than two values."""
     if len(values) < LEAST_POINTS:
-        return '<div class="gap"></div>'
+        return '<div class="spark"></div>'
     low, high = scale or (min(values), max(values))
     step, reach = 100 / (len(values) - 1), (high - low) or 1
     points = " ".join(f"{at * step:.1f},{34 - (v - low) / reach * 28:.1f}" for at, v in enumerate(values))
@@ -37,11 +37,17 @@ def sparkline(values: Sequence[float], ink: str, scale: tuple[float, float] | No
 
 def pipeline(tables: Sequence[TableFacts], standings: Mapping[str, Standing]) -> None:
     """Lanes of nodes; one stretched drawing behind them is the edges, so it needs no script and no width."""
-    lanes = {layer: [table for table in tables if table.layer == layer] for layer in LAYERS}
+    lanes = {layer: _members(layer, tables) for layer in LAYERS}
     body = "".join(_lane(layer, members, standings) for layer, members in lanes.items())
     st.html(
         f'<div class="ml graph" role="group" aria-label="Pipeline">{_edges(lanes, standings)}{body}</div>'
     )
+
+
+def _members(layer: str, tables: Sequence[TableFacts]) -> list[TableFacts]:
+    """The tables of a lane; those that nothing reads come last, except where nothing is meant to."""
+    found = [table for table in tables if table.layer == layer]
+    return found if layer == LAYERS[-1] else sorted(found, key=lambda table: not table.feeds)
 
 
 def _lane(layer: str, tables: Sequence[TableFacts], standings: Mapping[str, Standing]) -> str:

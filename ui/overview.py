@@ -79,9 +79,8 @@ def stages(run: Run | None, layers: Sequence[LayerFacts], tables: Sequence[Table
         live.progress(run)
     standings = standings_of(tables, run)
     if any(layer.rows is not None for layer in layers):
-        with st.grid(3, min_column_width=250, gap="small"):
-            for layer in layers:
-                _layer_card(layer, tables, standings)
+        cards = "".join(_layer_card(layer, tables, standings) for layer in layers)
+        st.html(f'<div class="ml layers">{cards}</div>')
     with card("pipeline", "Pipeline"):
         if tables:
             drawings.pipeline(tables, standings)
@@ -95,12 +94,12 @@ def standings_of(tables: Sequence[TableFacts], run: Run | None) -> dict[str, Sta
     return {table.name: standing(table, doing, now) for table in tables}
 
 
-def _layer_card(layer: LayerFacts, tables: Sequence[TableFacts], standings: Mapping[str, Standing]) -> None:
+def _layer_card(layer: LayerFacts, tables: Sequence[TableFacts], standings: Mapping[str, Standing]) -> str:
     name = str(layer.layer)
     members = [standings[table.name] for table in tables if table.layer == layer.layer]
     mark = pill(*layer_mark(str(layer.state), layer.state_note, members))
-    st.html(
-        f'<div class="ml layer"><div class="row">{tile(name)}<span class="h">{name.title()}</span>'
+    return (
+        f'<div class="layer"><div class="row">{tile(name)}<span class="h">{name.title()}</span>'
         f'<span class="push">{mark}</span></div>'
         f'<div class="big num">{fmt.count(layer.rows)} <small>rows</small></div>'
         f'<div class="sub num">{fmt.size(layer.size_bytes)} · {_freshness(layer.freshness)}</div>'

@@ -191,14 +191,15 @@ def _check_line(found: CheckFacts) -> str:
     )
     return (
         f'<div class="row line">{state_icon(str(result.state))}<div style="min-width:0">'
-        f'<div class="cut">{escape(found.check)}</div><div class="sub cut">{escape(words.short(found.table))}'
-        f'</div></div><span class="push sub num" style="white-space:nowrap">{broken}</span></div>'
+        f'<div class="cut">{escape(words.check_title(found.check))}</div>'
+        f'<div class="sub cut">{escape(words.short(found.table))}</div></div>'
+        f'<span class="push sub num" style="white-space:nowrap">{broken}</span></div>'
     )
 
 
 def _look_at(shown: Sequence[CheckFacts]) -> None:
     """One check in full: the one chosen here, or the row that was clicked."""
-    names = [f"{check.check} on {words.short(check.table)}" for check in shown]
+    names = [f"{words.check_title(check.check)} on {words.short(check.table)}" for check in shown]
     picked = st.selectbox(
         "Look at a check",
         range(len(shown)),
@@ -269,7 +270,9 @@ def _follow_row() -> None:
 def _check(found: CheckFacts) -> None:
     result = found.result
     said = " · ".join(filter(None, (found.description, result.message)))
-    widgets.line(str(result.state), f"{found.check} on {words.short(found.table)}", said, top=True)
+    widgets.line(
+        str(result.state), f"{words.check_title(found.check)} on {words.short(found.table)}", said, top=True
+    )
     widgets.kpis(
         [
             widgets.Kpi("Examined", fmt.count(result.examined) if result.examined else fmt.MISSING),

@@ -50,7 +50,7 @@ def _check_row(found: CheckFacts) -> tuple[object, ...]:
     examined = result.state != "unexamined"
     return (
         [look(result.state).word],
-        found.check,
+        words.check_title(found.check),
         words.short(found.table),
         str(found.severity),
         result.examined if examined else None,

@@ -8,7 +8,8 @@ from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING
 
-from ui import data, fmt
+from ui import data
+from ui import words_analytics as words
 from ui.tokens import LAYERS, look
 
 if TYPE_CHECKING:
@@ -107,8 +108,13 @@ def newest_stages(timings: Sequence[StageTiming]) -> tuple[StageTiming, ...]:
 
 
 def faults(run: Run) -> tuple[tuple[Task, Attempt], ...]:
-    """Every attempt that ended in an error, in the order of work, also those a later attempt made good."""
-    return tuple((task, attempt) for task in run.tasks for attempt in task.attempts if attempt.error)
+    """Every attempt that ended in an error which the run's own does not already say, in the order of work."""
+    return tuple(
+        (task, attempt)
+        for task in run.tasks
+        for attempt in task.attempts
+        if attempt.error and attempt.error not in run.error
+    )
 
 
 def _key(task: Task) -> tuple[str, str, str]:
@@ -127,5 +133,5 @@ def _attempts(task: Task) -> tuple[Attempt, ...]:
 def _bar(task: Task, attempt: Attempt, began: datetime, now: datetime) -> Bar:
     took = ((attempt.finished_at or now) - attempt.started_at).total_seconds()
     tries = f" · attempt {attempt.number} of {len(task.attempts)}" if len(task.attempts) > 1 else ""
-    tip = f"{escape(task.name)}<br><b>{look(attempt.state).word}</b> · {fmt.seconds(took)}{tries}"
+    tip = f"{escape(task.name)}<br><b>{look(attempt.state).word}</b> · {words.took(took)}{tries}"
     return Bar(_row(task), (attempt.started_at - began).total_seconds(), took, attempt.state, tip)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
@@ -25,67 +27,65 @@ _FULL_BAR = 1.15  # the longest share bar stops short of its cell's edge
 def provenance(period: Period) -> str:
     """Which months are shown, from which table and version."""
     table = reads.source_of_regions(period)
-    return words.provenance(table, data.published(table), period)
+    return words.provenance(table, data.published(table), words.compared(period, reads.comparable(period)))
 
 
-def figures(
-    now: Totals, before: Totals | None, period: Period, by_month: pd.DataFrame, money: Currency
-) -> None:
-    """Revenue, orders, average order and customers: the change on the months before where there is one, else the
-    mean of a month; under each its course by month."""
-    count = max(len(by_month), 1)
+def figures(now: Totals, before: Totals | None, by_month: pd.DataFrame, money: Currency) -> None:
+    """Revenue, orders, average order and customers, each over its course by month.
+
+    The note is what the same figure was `before`, with the change; without one, the mean of a month.
+    """
     course = reads.plain(by_month)
-    with st.grid(4, min_column_width=150, row_height=172, gap="small"):
-        _figure(
-            "Revenue",
-            money.short(now.revenue),
-            course["revenue"],
-            _change(now.revenue, before and before.revenue, period)
-            or (f"{money.short(now.revenue / count)} a month", ""),
-        )
-        _figure(
-            "Orders",
-            fmt.count(now.orders),
-            course["orders"],
-            _change(now.orders, before and before.orders, period)
-            or (f"{fmt.compact(now.orders / count)} a month", ""),
-        )
-        _figure(
+    count = max(len(course), 1)
+    shown = (
+        _Figure(
+            "Revenue", money.short, lambda each: each.revenue, f"{money.short(now.revenue / count)} a month"
+        ),
+        _Figure("Orders", fmt.count, lambda each: each.orders, f"{fmt.compact(now.orders / count)} a month"),
+        _Figure(
             "Average order",
-            money.exact(now.average),
-            course["average"].ffill(),
-            _change(now.average, before and before.average, period)
-            or (f"{now.quantity / max(now.orders, 1):.1f} pieces each", ""),
-        )
-        _figure(
+            money.exact,
+            lambda each: each.average,
+            f"{now.quantity / max(now.orders, 1):.1f} pieces each",
+        ),
+        _Figure(
             "Customers who bought" if now.buying else "Customers",
-            fmt.count(now.customers),
-            course["customers"],
-            _change(now.customers, before and before.customers, period)
-            or (f"{fmt.compact(course['customers'].mean())} buy in a month", ""),
-        )
+            fmt.count,
+            lambda each: each.customers,
+            f"{fmt.compact(course['customers'].mean())} buy in a month" if len(course) else "",
+        ),
+    )
+    courses = (course["revenue"], course["orders"], course["average"].ffill(), course["customers"])
+    with st.grid(4, min_column_width=150, row_height=172, gap="small"):
+        for figure, line in zip(shown, courses, strict=True):
+            _metric(figure, now, before, list(line))
 
 
-def _figure(label: str, value: str, course: pd.Series[float], change: tuple[str, str]) -> None:
-    said, against = change
+@dataclass(frozen=True)
+class _Figure:
+    """One KPI: how its value is written, where it is found, and its note while nothing is compared."""
+
+    label: str
+    write: Callable[[Any], str]
+    of: Callable[[Totals], Any]
+    note: str
+
+
+def _metric(figure: _Figure, now: Totals, before: Totals | None, course: list[float]) -> None:
+    value, earlier = figure.of(now), figure.of(before) if before else None
+    compared = bool(value and earlier)
     st.metric(
-        label,
-        value,
-        said,
-        delta_description=against,
+        figure.label,
+        figure.write(value),
+        words.change(value, earlier) if compared else figure.note or None,
+        delta_description=words.earlier(figure.write(earlier)) if compared else None,
         delta_color="blue",
-        delta_arrow="auto" if against else "off",
-        chart_data=list(course),
+        delta_arrow="auto" if compared else "off",
+        chart_data=course,
         chart_type="area",
         border=True,
         height="stretch",
     )
-
-
-def _change(now: fmt.Number | None, before: fmt.Number | None, period: Period) -> tuple[str, str] | None:
-    if not now or not before:
-        return None
-    return f"{100 * (float(now) / float(before) - 1):+.1f} %", words.earlier(period)
 
 
 def region_table(frame: pd.DataFrame, period: Period, money: Currency) -> None:

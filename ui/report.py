@@ -93,11 +93,23 @@ def downloads(report: Report) -> None:
 
 
 def sections(report: Report) -> None:
-    """Each section as a card: its sentence, then its table."""
-    for at, section in enumerate(report.sections):
-        mark = pill(str(section.state)) if section.state else ""
-        with card(f"section-{at}", section.title, section.lead, mark):
-            widgets.listing(_columns(section), section.rows)
+    """Each section folded to its title, except the first and those that hold bad news."""
+    unfolded = st.toggle("Unfold every section", key="unfolded")
+    body = "".join(
+        _section(section, unfolded or at == 0 or section.state in ("warned", "failed"))
+        for at, section in enumerate(report.sections)
+    )
+    st.html(f'<div class="ml sections">{body}</div>')
+
+
+def _section(section: ReportSection, unfolded: bool) -> str:
+    mark = f'<span class="push">{pill(str(section.state))}</span>' if section.state else ""
+    rows = widgets.table(_columns(section), section.rows) if section.rows else ""
+    return (
+        f'<details class="section" {"open" if unfolded else ""}><summary>{icon("chevron_right", "turn")}'
+        f'<h2 class="h">{escape(section.title)}</h2>{mark}</summary>'
+        f'<div class="body"><div class="sub">{escape(section.lead)}</div>{rows}</div></details>'
+    )
 
 
 def _columns(section: ReportSection) -> dict[str, str]:

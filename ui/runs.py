@@ -96,7 +96,7 @@ def one(run: Run) -> None:
     with widgets.card("run", words.run_title(run), words.run_facts(run), pill(run.state)):
         _buttons(run)
         if run.error:
-            widgets.verdict("failed", run.error.partition("\n")[0], run.error.partition("\n")[2])
+            widgets.verdict("failed", words.stopped(run), run.error)
         if not run.tasks:
             widgets.nothing("schedule", words.no_tasks(run))
             return
@@ -149,20 +149,33 @@ def _timeline(run: Run) -> None:
 
 def _tasks(tasks: Sequence[Task]) -> None:
     widgets.listing(
-        {"Task": "", "State": "", "Why": "", "Attempts": "n", "Rows": "n", "Took": "n", "Says": ""},
+        {
+            "Task": "",
+            "State": "",
+            "Attempts": "n",
+            "Rows": "n",
+            "Took": "n",
+            "What it says, and why it was due": "",
+        },
         [
             (
                 Html(_named(task)),
                 pill_cell(task.state),
-                keep(task.reason or fmt.MISSING),
                 fmt.count(len(task.attempts)) if task.attempts else fmt.MISSING,
                 fmt.count(task.rows),
-                fmt.seconds(task.seconds),
-                task.message.partition("\n")[0] or fmt.MISSING,
+                words.took(task.seconds),
+                Html(_said(task)),
             )
             for task in tasks
         ],
     )
+
+
+def _said(task: Task) -> str:
+    failed = any(attempt.error and attempt.error == task.message for attempt in task.attempts)
+    message = "" if failed else task.message
+    why = f'<div class="sub">{escape(task.reason)}</div>' if task.reason else ""
+    return f"<div>{escape(message)}{why}</div>"
 
 
 def keep(text: str) -> Html:
@@ -265,7 +278,8 @@ def pipelines(found: Sequence[PipelineFacts]) -> None:
         ):
             last = facts.last_run.state if facts.last_run else "unexamined"
             widgets.line(str(last), facts.title, words.pipeline_facts(facts))
-            _switch(facts)
+            if facts.cron:
+                _switch(facts)
 
 
 def _switch(facts: PipelineFacts) -> None:

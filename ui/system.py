@@ -28,7 +28,7 @@ def services(found: Sequence[ServiceFacts]) -> None:
                 pill_cell(each.state, words.HEALTH.get(each.state, "")),
                 Html(f'<span class="code">{escape(each.address)}</span>'),
                 each.detail or fmt.MISSING,
-                words.answered(each.answered_in_seconds),
+                words.took(each.answered_in_seconds),
             )
             for each in found
         ],

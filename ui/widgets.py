@@ -17,6 +17,9 @@ from ui.tokens import LAYERS, TOKENS, look
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 PAGES = ASSETS.parent.parent / "pages"
+PAIR = 2  # a table of names and values stays one on a phone
+MOST_COLUMNS = 8
+MOST_TURNED = 4
 _SHIELD = {
     "passed": "verified_user",
     "warned": "gpp_maybe",
@@ -216,16 +219,29 @@ def kpis(figures: Sequence[Kpi]) -> None:
 
 def listing(columns: Mapping[str, str], rows: Sequence[Sequence[Cell]]) -> None:
     """A short table that becomes a list on a phone. `columns` maps heading to "" or "n" (a number, right)."""
-    if not rows:
-        return
+    if rows:
+        st.html(f'<div class="ml">{table(columns, rows)}</div>')
+
+
+def table(columns: Mapping[str, str], rows: Sequence[Sequence[Cell]]) -> str:
+    """The markup of `listing`. A table wider than it is long is turned on its side."""
+    if len(columns) > MOST_COLUMNS and len(rows) <= MOST_TURNED:
+        columns, rows = _turned(list(columns), rows)
     sides = list(columns.items())
     head = "".join(f'<th class="{side}" scope="col">{escape(name)}</th>' for name, side in sides)
     body = "".join(
         "<tr>" + "".join(_cell(cell, *side) for cell, side in zip(row, sides, strict=True)) + "</tr>"
         for row in rows
     )
-    table = f'<table class="list"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    st.html(f'<div class="ml">{table}</div>')
+    return f'<div class="fit"><table class="list"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _turned(names: Sequence[str], rows: Sequence[Sequence[Cell]]) -> tuple[dict[str, str], list[list[Cell]]]:
+    """Rows as columns, headed by their first cell."""
+    heads = [cell if isinstance(cell, str) else names[0] for cell in (row[0] for row in rows)]
+    unique = [f"{head} {at + 1}" if heads.count(head) > 1 else head for at, head in enumerate(heads)]
+    columns = {names[0]: "", **dict.fromkeys(unique, "n")}
+    return columns, [[name, *(row[at] for row in rows)] for at, name in enumerate(names) if at]
 
 
 def _cell(cell: Cell, heading: str, side: str) -> str:

@@ -56,7 +56,7 @@ PIPELINES = {
     "gold_layer_analytics_pipeline": "Gold",
     "master_etl_orchestrator": "Everything",
 }
-_ENDS = {
+ENDS = {
     "succeeded": "succeeded",
     "failed": "failed",
     "interrupted": "was interrupted",
@@ -112,7 +112,7 @@ def paused(title: str, paused: bool) -> str:
 def run_ended(run: Run) -> str:
     """What the toast says when a run is over."""
     took = f" in {fmt.seconds(run.seconds)}" if run.state == "succeeded" and run.seconds is not None else ""
-    return f"Run {run.run_id} ({run_title(run)}) {_ENDS.get(run.state, run.state)}{took}"
+    return f"Run {run.run_id} ({run_title(run)}) {ENDS.get(run.state, run.state)}{took}"
 
 
 def run_now(run: Run) -> str:
@@ -184,3 +184,9 @@ def shown(count: int, most: int) -> str:
 def cell(value: object) -> str:
     """A value of unknown type as text."""
     return fmt.MISSING if value is None else str(value)
+
+
+def check_title(name: str) -> str:
+    """A check's name as it is read: `key_present` → `Key present`."""
+    said = name.replace("_", " ").strip()
+    return said[:1].upper() + said[1:]

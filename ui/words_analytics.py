@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ui import fmt, state
 from ui import words as common
@@ -36,7 +36,7 @@ NO_FINDINGS = "The doctor has nothing to say"
 PICK_RUN = "Select a row to see that run."
 FROM_FAILURE = "Goes on where this run stopped; what it had already built stays."
 RERUN = "Asks for the same once more. What is up to date is skipped."
-SWITCH = "Off stops this pipeline from running by itself. Buttons and commands still run it."
+SWITCH = "Off pauses the schedule. Buttons and commands still run the pipeline."
 NO_TICKS = "No scheduled time has come yet"
 
 
@@ -55,10 +55,9 @@ def span(period: Period) -> str:
     return f"{start} – {month(period.last)}"
 
 
-def provenance(table: str, facts: TableFacts | None, period: Period | None = None) -> str:
-    """`Sep – Nov 2026 · gold.monthly_revenue · version 42 · 3 min ago`."""
-    parts = [] if period is None else [span(period)]
-    parts.append(table)
+def provenance(table: str, facts: TableFacts | None, what: str = "") -> str:
+    """`Sep – Nov 2026 · gold.monthly_revenue · version 42 · 3 min ago`; the table alone before it is published."""
+    parts = [what, table] if what and facts else [table]
     if facts is not None:
         parts += [f"version {facts.version}", state.ago(facts.published_at)]
     return " · ".join(parts)
@@ -71,9 +70,19 @@ def course_of(region: str | None, period: Period, newest: date | None) -> str:
     return f"{said}; sales up to {newest.day} {newest:%B}" if newest else said
 
 
-def earlier(period: Period) -> str:
-    """What a change is measured against: `on the month before`, `on the 3 months before`."""
-    return "on the month before" if period.length == 1 else f"on the {period.length} months before"
+def change(now: Any, before: Any) -> str:
+    """How much more or less than before: `4.2 %`, `-0.6 %`; an arrow says the direction."""
+    return f"{100 * (float(now) / float(before) - 1):.1f} %"
+
+
+def earlier(value: str) -> str:
+    """What a figure was before: `from $49.1k`."""
+    return f"from {value}"
+
+
+def compared(period: Period, before: Period | None) -> str:
+    """`Aug – Oct 2026 against May – Jul 2026`; the period alone where nothing is compared."""
+    return f"{span(period)} against {span(before)}" if before else span(period)
 
 
 def leaders(shares: Sequence[float]) -> str:
@@ -144,14 +153,15 @@ def run_facts(run: Run) -> str:
     """`Schedule · 23 Nov 2026, 04:41 · took 2.3 s · published version 42`."""
     parts = [asked_by(run), state.local(run.requested_at)]
     if run.seconds is not None:
-        parts.append(f"took {fmt.seconds(run.seconds)}")
+        parts.append(f"took {took(run.seconds)}")
     if run.started_at is not None and (waited := (run.started_at - run.requested_at).total_seconds()) >= 1:
         parts.append(f"waited {fmt.seconds(waited)}")
     if run.from_run:
         parts.append(f"continues run {run.from_run}")
     if run.full:
         parts.append("full rebuild")
-    parts.append(f"published version {run.version}" if run.version else "published nothing")
+    nothing = "nothing new to publish" if run.state == "succeeded" else "published nothing"
+    parts.append(f"published version {run.version}" if run.version else nothing)
     return " · ".join(parts if run.finished_at else parts[:-1])
 
 
@@ -180,6 +190,12 @@ def tick_times(tick: Tick) -> str:
 def run_title(run: Run) -> str:
     """`Run 26 · Everything`."""
     return f"Run {run.run_id} · {common.run_title(run)}"
+
+
+def stopped(run: Run) -> str:
+    """Where a run stopped: the tasks that failed, else the state it ended in."""
+    failed = [common.short(task.name) for task in run.tasks if task.state == "failed"]
+    return f"{', '.join(failed)} failed" if failed else f"The run {common.ENDS.get(run.state, run.state)}"
 
 
 def no_tasks(run: Run) -> str:
@@ -254,18 +270,26 @@ def services_verdict(services: Sequence[ServiceFacts], findings: Sequence[Findin
     if not bad:
         return "passed", "Everything that was examined is well", f"{looked} {counts}."
     worst = bad[0]
-    named = [each.name for each in services if each.state == worst]
-    named += [each.what for each in findings if each.state == worst]
+    named = dict.fromkeys(
+        [each.name for each in services if each.state == worst]
+        + [each.what for each in findings if each.state == worst]
+    )
     return worst, f"{_SAYS[worst]}: {', '.join(named)}", f"{looked} {counts[:1].upper()}{counts[1:]}."
 
 
-def answered(seconds: float | None) -> str:
-    """How long a service took to answer: `4 ms`, `1.2 s`; a dash where nobody asked it."""
+def took(seconds: float | None) -> str:
+    """A duration that may be very short: `4 ms`, `0.31 s`, `1.2 s`; a dash where nothing was timed."""
     if seconds is None:
         return fmt.MISSING
-    if seconds < 1:
+    if seconds < 0.1:  # noqa: PLR2004
         return "under 1 ms" if seconds < 0.001 else f"{seconds * 1000:.0f} ms"  # noqa: PLR2004
     return fmt.seconds(seconds)
+
+
+def beyond(services: Sequence[ServiceFacts], findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings that the list of services does not say already: other things, and what is not well."""
+    named = {each.name for each in services}
+    return tuple(each for each in findings if each.what not in named or each.state != "passed")
 
 
 def in_window(history: Sequence[Resources]) -> str:

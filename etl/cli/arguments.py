@@ -30,7 +30,7 @@ class _Parser(argparse.ArgumentParser):
 def parse(argv: list[str]) -> argparse.Namespace:
     """The command and its arguments; prints help and leaves when asked to. Raises Misused."""
     parser = _parser()
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(argv, argparse.Namespace(sample=False, json=False))
     if arguments.command is None:
         parser.print_help()
         raise SystemExit(0)
@@ -46,7 +46,6 @@ def _parser() -> _Parser:
         "--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON document on stdout"
     )
     parser = _Parser(PROGRAM, description=DESCRIPTION, epilog=EPILOG, parents=[common])
-    parser.set_defaults(sample=False, json=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
     def command(name: str, text: str) -> argparse.ArgumentParser:

@@ -113,7 +113,7 @@ def _refuse_for_kind(section: Section, name: str, kind: Kind) -> None:
         _refuse(
             section,
             name,
-            f"{name} is for a column of type {said}, but {section.text('name')!r} is a {logical}.",
+            f"{name} is for a column of type {said}, but {section.text('name')!r} is of type {logical}.",
             "",
         )
 

@@ -106,7 +106,7 @@ _SLA: Final[Rows] = (
         "latency",
     ),
     ("value", NUMBER, "How old the newest arrival may be.", "24"),
-    ("unit", TEXT, "`min`, `h` or `d`.", "h", "min", "h", "d"),
+    ("unit", TEXT, "`min`, `h` or `d`.", "h"),
 )
 _CUSTOM: Final[Rows] = (
     ("property", TEXT, "Name of one of MetaLayer's own properties.", "decimals"),
@@ -178,7 +178,7 @@ _GOLD_COLUMN: Final[Rows] = (
     ("name", TEXT, "Name, as the SELECT gives it. Required.", "total_revenue"),
     (
         "type", TEXT,
-        "The published type. A decimal is NUMERIC(38, decimals), a ratio NUMERIC(18, 6).",
+        "The published type (decimal: NUMERIC(38, decimals), ratio: NUMERIC(18, 6)). Required.",
         "decimal", "text", "integer", "decimal", "ratio", "date", "timestamp", "boolean",
     ),
     ("decimals", WHOLE, "Decimals of a decimal, 0 to 9. Default 2.", "2"),

@@ -47,8 +47,10 @@ def sql_rule(entry: Section, columns: Collection[str]) -> Rule | None:
         entry.refuse(f"{shown(name)} cannot be the name of a rule.", NAME_HINT, "name")
         return None
     condition = _condition(entry, columns)
-    severity = Severity(entry.get("severity", "quarantine"))
-    return Rule(name, condition, severity, entry.line()) if condition else None
+    severity = entry.get("severity", "quarantine")
+    if not condition or severity not in list(Severity):  # refused already
+        return None
+    return Rule(name, condition, Severity(severity), entry.line())
 
 
 def _must_be_zero(entry: Section) -> None:

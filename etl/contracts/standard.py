@@ -76,7 +76,12 @@ def _without_type(document: Document, place: tuple[Any, ...]) -> bool:
     """The schema takes a column without logicalType for one of every type; `columns` asks for the type instead."""
     found = document.content
     for step in place:
-        if isinstance(found, dict) and "name" in found and "logicalType" not in found and "properties" not in found:
+        if (
+            isinstance(found, dict)
+            and "name" in found
+            and "logicalType" not in found
+            and "properties" not in found
+        ):
             return True
         found = found[step]
     return isinstance(found, dict) and "name" in found and "logicalType" not in found

@@ -54,7 +54,7 @@ class Property:
 
     @property
     def required(self) -> bool:
-        """Whether a section without it is refused."""
+        """Whether a section without it is refused. The meaning says it, so that people and reader agree."""
         return self.meaning.endswith("Required.")
 
 

@@ -22,8 +22,9 @@ _QUANTITIES = np.cumsum(np.array([26, 22, 16, 11, 8, 6, 4, 3, 2, 2], dtype=np.in
 
 _MONTHS = (82, 74, 90, 94, 101, 106, 97, 91, 103, 108, 128, 146)  # January to December
 _DAYS = [date(2025, 11, 1) + timedelta(days) for days in range(365)]
+_WEEK = (10, 10, 10, 10, 10, 6, 6)  # Monday to Sunday
 _SEASON = np.cumsum(
-    np.array([_MONTHS[day.month - 1] * (6 if day.weekday() > 4 else 10) for day in _DAYS], dtype=np.int64)
+    np.array([_MONTHS[day.month - 1] * _WEEK[day.weekday()] for day in _DAYS], dtype=np.int64)
 )
 _DATES = [day.isoformat() for day in _DAYS]
 _CENTS = [f".{cents:02}" for cents in range(100)]
@@ -169,7 +170,7 @@ def _due(sales: Sales, region: int, rows: int) -> int:
 
 
 def _split(cents: int, weights: Ints) -> Ints:
-    """Whole cents in proportion to weights, summing to `cents` exactly; the odd cents go to the first rows."""
+    """Whole cents in proportion to weights, summing to `cents`; the odd cents go to the first rows."""
     if not weights.size:
         return weights
     parts: Ints = weights * cents // weights.sum()  # at most 1.4e8 * 1.1e9: fits 63 bits

@@ -28,7 +28,7 @@ def _key(seed: int, purpose: str) -> int:
 
 
 def draw(seed: int, purpose: str, position: Ints) -> Bits:
-    """64 random bits for each position: SplitMix64 (Steele, Lea and Flood, 2014), started from a hashed key."""
+    """64 random bits for each position: SplitMix64 (Steele, Lea, Flood 2014), started from a hashed key."""
     bits = position.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(_key(seed, purpose))
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -50,11 +50,11 @@ class _File:
 def generate(
     recipe: Recipe, out: Path, on_progress: OnProgress | None = None, *, suffix: str = ""
 ) -> Generated:
-    """Write `<out>/crm/crm_customers<suffix>.csv`, then `<out>/erp/erp_sales<suffix>.csv`, replacing older ones.
+    """Write `<out>/crm/crm_customers<suffix>.csv`, then `<out>/erp/erp_sales<suffix>.csv`, over older ones.
 
     UTF-8, one line feed after every line. The same recipe gives the same bytes, on any machine.
 
-    Raises: SettingsError for a suffix of more than letters, digits, _ and -; OSError if a file cannot be written.
+    Raises: SettingsError for a suffix that is no part of a file name; OSError if a file cannot be written.
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]*", suffix):
         raise SettingsError(

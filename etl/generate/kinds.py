@@ -14,7 +14,7 @@ from etl.generate.recipe import REGIONS, Recipe
 
 @dataclass(frozen=True)
 class Spot:
-    """Where something is planted: the good row it stands before or replaces, and an id that no good row has."""
+    """Where something is planted: the good row it precedes or replaces, and an id that no good row has."""
 
     fields: list[str]  # of the good row, as they are written
     unused_id: int
@@ -25,8 +25,8 @@ class Spot:
 class Kind:
     """One way in which real exports go wrong, or look as if they did.
 
-    A `fault` makes a line that can never become a silver row as it stands. Anything else is harmless, but must be
-    accounted for. `disguises` means that the text replaces its good row, from which cleaning brings back the same.
+    A `fault` makes a line that can never become a silver row as it stands. Anything else is harmless, but
+    must be accounted for. `disguises` means that the text replaces its good row, and cleaning restores that.
     """
 
     name: str
@@ -56,7 +56,8 @@ def _shortened(spot: Spot) -> str:
 
 def _name_unquoted(spot: Spot) -> str:
     """The comma before a title is taken for a delimiter."""
-    return _with(1, spot.fields[1].strip('"') + ", MD")(spot)
+    name = spot.fields[1].strip('"')
+    return _with(1, name if "," in name else f"{name}, MD")(spot)
 
 
 def _older_sale(spot: Spot) -> str:
@@ -121,7 +122,7 @@ SALE_KINDS = (
 
 
 def customer_kinds(recipe: Recipe) -> tuple[Kind, ...]:
-    """The kinds a file of customers gets; with `known`, also newer versions of customers already delivered."""
+    """The kinds a file of customers gets; with `known`, also newer versions of those delivered."""
     if recipe.known is None:
         return CUSTOMER_KINDS
     known = Customers(recipe.known)
@@ -136,7 +137,7 @@ def customer_kinds(recipe: Recipe) -> tuple[Kind, ...]:
 
 
 def sale_kinds(recipe: Recipe) -> tuple[Kind, ...]:
-    """The kinds a file of sales gets; with `known`, also newer versions (another quantity) of sales delivered."""
+    """The kinds a file of sales gets; with `known`, also newer versions of those delivered."""
     if recipe.known is None or recipe.known.sales == 0:
         return SALE_KINDS
     known = Sales(recipe.known)

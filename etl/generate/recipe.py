@@ -39,10 +39,10 @@ REGIONS = (
 class Recipe:
     """How many good rows to write, how dirty the files are, and where ids start.
 
-    `dirt` is the share of a file's records that are faulty, at most one half. Faulty lines stand between the good
-    rows, under ids that follow theirs, and replace none: the good rows and their totals are the same at any
-    `dirt`. `known` is the recipe of files already delivered: half of the sales are then to its customers, and
-    with dirt some of its rows come again in a newer version.
+    `dirt` is the share of a file's records that are faulty, at most one half. Faulty lines stand between
+    the good rows, under ids that follow theirs, and replace none: the good rows and their totals are the
+    same at any `dirt`. `known` is the recipe of files already delivered: half of the sales are then to
+    its customers, and with dirt some of its rows come again in a newer version.
     """
 
     customers: int = BASE
@@ -63,7 +63,7 @@ class Recipe:
 
 
 def _require(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:  # also refuses nan
+    if value < least or value > most:  # also refuses nan
         raise SettingsError(
             f"{name} is {value}, which is outside {least:,} to {most:,}.",
             f"Give {name} a value in that range.",
@@ -71,7 +71,7 @@ def _require(name: str, value: float, least: float, most: float) -> None:
 
 
 def apportion(total: int, weights: Sequence[int]) -> list[int]:
-    """Whole shares of `total` in proportion to `weights`, summing to it exactly: the largest-remainder rule."""
+    """Whole shares of `total` in proportion to `weights`, summing to it exactly, by largest remainder."""
     whole = sum(weights)
     shares = [total * weight // whole for weight in weights]
     by_remainder = sorted(range(len(weights)), key=lambda i: (-(total * weights[i] % whole), i))

@@ -8,14 +8,16 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from etl.errors import UsageError
-from etl.ledger.records import PipelineState, all_columns, tick_of, values_of
-from etl.ledger.store import Store
+from etl.ledger.records import PipelineState, all_columns, columns_of, tick_of, values_of
+from etl.ledger.store import Store, distinct
 from etl.ledger.tables import pipelines, ticks
 from etl.model import PIPELINES, Tick, TickOutcome
 from etl.settings import DEFAULT_SCHEDULE
 
 SCHEDULED = "master_etl_orchestrator"
 """The one pipeline that has a schedule by default."""
+
+_CLAIMED = "claimed"  # a tick whose run is being asked for: it has an owner, but no outcome yet
 
 
 class Pipelines(Store):
@@ -69,10 +71,27 @@ class Pipelines(Store):
                 connection.execute(ticks.insert(), all_columns(new, ticks, recorded_at=self._clock()))
             return len(new)
 
+    def claim_tick(self, pipeline: str, due_at: datetime) -> bool:
+        """Take a due time for oneself before asking for its run. False when it is taken or has its outcome."""
+        claim = Tick(pipeline, due_at, TickOutcome.MISSED, None, "")
+        with self._writing(durable=True) as connection:
+            if _recorded(connection, claim):
+                return False
+            row = columns_of(claim, ticks) | {"outcome": _CLAIMED, "recorded_at": self._clock()}
+            connection.execute(ticks.insert().values(**row))
+            return True
+
+    def claimed_tick(self, pipeline: str) -> datetime | None:
+        """The newest due time that was claimed and never settled: its engine died in between."""
+        claims = sa.select(sa.func.max(ticks.c.due_at)).where(ticks.c.outcome == _CLAIMED)
+        with self._reading() as connection:
+            due_at: datetime | None = connection.scalar(claims.where(ticks.c.pipeline == pipeline))
+            return due_at
+
     def settle_tick(
         self, pipeline: str, due_at: datetime, outcome: TickOutcome, run_id: int | None, reason: str
     ) -> None:
-        """Replace the provisional outcome of a due time by what became of it."""
+        """Write the outcome of a claimed due time."""
         this = (ticks.c.pipeline == pipeline) & (ticks.c.due_at == due_at)
         with self._writing(durable=True) as connection:
             connection.execute(
@@ -81,18 +100,29 @@ class Pipelines(Store):
 
     def ticks(self, limit: int = 50) -> tuple[Tick, ...]:
         """Latest due first."""
-        newest = sa.select(ticks).order_by(ticks.c.due_at.desc(), ticks.c.tick_id.desc()).limit(limit)
+        settled = sa.select(ticks).where(ticks.c.outcome != _CLAIMED)
+        newest = settled.order_by(ticks.c.due_at.desc()).limit(limit)
         with self._reading() as connection:
-            return tuple(tick_of(row) for row in connection.execute(newest))
+            found = [
+                tick_of(row)
+                for (pipeline,) in distinct(connection, ticks.c.pipeline)
+                for row in connection.execute(newest.where(ticks.c.pipeline == pipeline))
+            ]
+        return tuple(sorted(found, key=lambda tick: tick.due_at, reverse=True)[:limit])
 
-    def last_tick(self, pipeline: str, until: datetime | None = None) -> Tick | None:
-        """The latest due time of a pipeline that has an outcome, later ones than `until` left aside.
+    def last_due(self, pipeline: str, until: datetime) -> datetime | None:
+        """The latest due time that has an outcome or a claim; the end of the span for a row that counts several.
 
-        Later ones exist after a clock that was ahead has been set right.
+        Rows that begin later than `until` are left aside: a clock that was ahead has been set right since.
         """
-        mine = sa.select(ticks).where(ticks.c.pipeline == pipeline)
-        if until is not None:
-            mine = mine.where(ticks.c.due_at <= until)
+        mine = sa.select(ticks).where(ticks.c.pipeline == pipeline, ticks.c.due_at <= until)
+        with self._reading() as connection:
+            row = connection.execute(mine.order_by(ticks.c.due_at.desc()).limit(1)).first()
+            return None if row is None else row.last_due_at or row.due_at
+
+    def last_tick(self, pipeline: str) -> Tick | None:
+        """The latest due time of a pipeline that has an outcome."""
+        mine = sa.select(ticks).where(ticks.c.pipeline == pipeline, ticks.c.outcome != _CLAIMED)
         with self._reading() as connection:
             row = connection.execute(mine.order_by(ticks.c.due_at.desc()).limit(1)).first()
             return None if row is None else tick_of(row)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ import sqlalchemy as sa
 
 from etl.facts import StageTiming
 from etl.ledger.records import KeptAccounts, all_columns, check_of, values_of
-from etl.ledger.store import Store
+from etl.ledger.store import Store, distinct
 from etl.ledger.tables import check_results, money_accounts, row_accounts, table_versions, timings
 from etl.model import CheckResult, MoneyAccount, Published, RowAccount
 
@@ -26,27 +25,17 @@ class Results(Store):
 
     def latest_checks(self) -> tuple[CheckResult, ...]:
         """The newest result of every check, by table and name. Checks no longer declared are among them."""
-        each = [check_results.c.table, check_results.c.check]
-        newest = sa.select(sa.func.max(check_results.c.result_id)).group_by(*each)
-        query = sa.select(check_results).where(check_results.c.result_id.in_(newest)).order_by(*each)
         with self._reading() as connection:
-            return tuple(check_of(row) for row in connection.execute(query))
+            newest = [of_check[0].result_id for of_check in _newest_results(connection, 1).values()]
+            query = sa.select(check_results).where(check_results.c.result_id.in_(newest))
+            by_name = query.order_by(check_results.c.table, check_results.c.check)
+            return tuple(check_of(row) for row in connection.execute(by_name))
 
     def check_history(self, limit: int = 10) -> dict[tuple[str, str], tuple[int, ...]]:
         """Failing rows per (table, check), oldest first, at most `limit` of the newest."""
-        found = check_results.c
-        age = sa.func.row_number().over(
-            partition_by=[found.table, found.check], order_by=found.result_id.desc()
-        )
-        ranked = sa.select(
-            found.result_id, found.table, found.check, found.failing, age.label("age")
-        ).subquery()
-        query = sa.select(ranked).where(ranked.c.age <= limit).order_by(ranked.c.result_id)
-        history: dict[tuple[str, str], list[int]] = defaultdict(list)
         with self._reading() as connection:
-            for row in connection.execute(query):
-                history[row.table, row.check].append(row.failing)
-        return {check: tuple(failing) for check, failing in history.items()}
+            newest = _newest_results(connection, limit)
+        return {check: tuple(row.failing for row in reversed(rows)) for check, rows in newest.items()}
 
     def save_accounts(self, version: int, rows: Sequence[RowAccount], money: Sequence[MoneyAccount]) -> None:
         """Keep the accounts of a version, totals (batch_id "") and batches alike."""
@@ -83,14 +72,15 @@ class Results(Store):
     def table_history(self, limit: int = 14) -> dict[str, tuple[tuple[int, int], ...]]:
         """(version, rows) per qualified table, oldest first, at most `limit` of the newest."""
         found = table_versions.c
-        age = sa.func.row_number().over(partition_by=found.table, order_by=found.version.desc())
-        ranked = sa.select(found.table, found.version, found.rows, age.label("age")).subquery()
-        query = sa.select(ranked).where(ranked.c.age <= limit).order_by(ranked.c.version)
-        history: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        of_table = sa.select(found.version, found.rows).order_by(found.version.desc()).limit(limit)
         with self._reading() as connection:
-            for row in connection.execute(query):
-                history[row.table].append((row.version, row.rows))
-        return {table: tuple(versions) for table, versions in history.items()}
+            return {
+                table: tuple(
+                    (row.version, row.rows)
+                    for row in reversed(connection.execute(of_table.where(found.table == table)).all())
+                )
+                for (table,) in distinct(connection, found.table)
+            }
 
     def save_timings(self, stages: Sequence[StageTiming]) -> None:
         """Keep how long each stage of a run took."""
@@ -111,6 +101,18 @@ class Results(Store):
         if rows:
             with self._writing() as connection:
                 connection.execute(table.insert(), rows)
+
+
+def _newest_results(
+    connection: sa.Connection, limit: int
+) -> dict[tuple[str, str], Sequence[sa.Row[tuple[int, int]]]]:
+    """(result_id, failing) per (table, check), newest first."""
+    found = check_results.c
+    of_check = sa.select(found.result_id, found.failing).order_by(found.result_id.desc()).limit(limit)
+    return {
+        (table, check): connection.execute(of_check.where(found.table == table, found.check == check)).all()
+        for table, check in distinct(connection, found.table, found.check)
+    }
 
 
 def _of(connection: sa.Connection, table: sa.Table, version: int) -> sa.CursorResult[tuple[object, ...]]:

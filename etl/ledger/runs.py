@@ -11,8 +11,11 @@ from etl.errors import LedgerError, UsageError
 from etl.ledger.records import run_of, with_tasks
 from etl.ledger.store import Store
 from etl.ledger.tables import attempts, marks, runs, tasks
-from etl.model import Run, RunState, TaskState, Trigger
+from etl.model import LAYER_PIPELINE, Run, RunState, TaskState, Trigger
 
+# Written out, not bound: only then does the database see that its index on the few queued runs will do.
+_QUEUED = runs.c.state == sa.literal(RunState.QUEUED, sa.String, literal_execute=True)
+_RUNNING = runs.c.state == sa.literal(RunState.RUNNING, sa.String, literal_execute=True)
 _RUN_IDS_ABOVE = "run_ids_above"
 _UNFINISHED_TASKS = (TaskState.PENDING, TaskState.RUNNING, TaskState.UP_FOR_RETRY)
 
@@ -37,7 +40,7 @@ class Runs(Store):
         """
         key = _request_key(pipeline, targets, full, downstream, from_run)
         with self._writing(durable=True) as connection:
-            same = sa.select(runs).where(runs.c.state == RunState.QUEUED, runs.c.request_key == key)
+            same = sa.select(runs).where(_QUEUED, runs.c.request_key == key)
             queued = connection.execute(same).first()
             if queued is not None:
                 return with_tasks(connection, [run_of(queued)])[0], False
@@ -73,11 +76,9 @@ class Runs(Store):
     def claim_next(self) -> Run | None:
         """Set the oldest queued run to running. None when one is running already or none waits."""
         with self._writing(durable=True) as connection:
-            if connection.execute(sa.select(runs.c.run_id).where(runs.c.state == RunState.RUNNING)).first():
+            if connection.execute(sa.select(runs.c.run_id).where(_RUNNING)).first():
                 return None
-            run_id = connection.scalar(
-                sa.select(sa.func.min(runs.c.run_id)).where(runs.c.state == RunState.QUEUED)
-            )
+            run_id = connection.scalar(sa.select(sa.func.min(runs.c.run_id)).where(_QUEUED))
             if run_id is None:
                 return None
             _set(connection, run_id, state=RunState.RUNNING, started_at=self._clock())
@@ -135,18 +136,19 @@ class Runs(Store):
 
     def active_run(self) -> Run | None:
         """The running run or else the one whose turn is next, with tasks and attempts."""
-        alive = sa.select(runs).where(runs.c.state.in_([RunState.RUNNING, RunState.QUEUED]))
-        running_first = sa.case((runs.c.state == RunState.RUNNING, 0), else_=1)
-        found = self._runs(alive.order_by(running_first, runs.c.run_id).limit(1))
-        return found[0] if found else None
+        running, queued = sa.select(runs).where(_RUNNING), sa.select(runs).where(_QUEUED)
+        with self._reading() as connection:
+            row = connection.execute(running).first()
+            row = row or connection.execute(queued.order_by(runs.c.run_id).limit(1)).first()
+            return None if row is None else with_tasks(connection, [run_of(row)])[0]
 
     def queued(self) -> tuple[Run, ...]:
         """Those that wait, oldest first."""
-        return self._runs(sa.select(runs).where(runs.c.state == RunState.QUEUED).order_by(runs.c.run_id))
+        return self._runs(sa.select(runs).where(_QUEUED).order_by(runs.c.run_id))
 
     def unfinished(self) -> tuple[Run, ...]:
         """Those that began and have not ended, oldest first. Queued ones just wait and are not among them."""
-        return self._runs(sa.select(runs).where(runs.c.state == RunState.RUNNING).order_by(runs.c.run_id))
+        return self._runs(sa.select(runs).where(_RUNNING).order_by(runs.c.run_id))
 
     def last_runs(self) -> dict[str, tuple[Run, int]]:
         """Per pipeline, the newest run (without tasks) and how many there were."""
@@ -195,7 +197,9 @@ def _error(state: TaskState, message: str) -> str:
 def _request_key(
     pipeline: str, targets: Sequence[str], full: bool, downstream: bool, from_run: int | None
 ) -> str:
-    return json.dumps([pipeline, sorted(targets), full, downstream, from_run])
+    # A pipeline, its layer and no target at all are three ways to say the same: everything in it.
+    whole = {pipeline, *(layer for layer, name in LAYER_PIPELINE.items() if name == pipeline)}
+    return json.dumps([pipeline, sorted(set(targets) - whole), full, downstream, from_run])
 
 
 def _run_ids_above(connection: sa.Connection) -> int:

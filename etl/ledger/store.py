@@ -99,14 +99,14 @@ class Store:
     def _writing(self, *, durable: bool = False) -> Iterator[sa.Connection]:
         """A short transaction, holding the write lock from its start. `durable` survives a power cut too."""
         options = {"writes": True, "durable": durable}
-        with (
-            self._writer,
-            self._told(),
-            self._opened().connect().execution_options(**options) as connection,
-            connection.begin(),
-        ):
-            yield connection
-            self._written += 1
+        with self._writer:
+            with (
+                self._told(),
+                self._opened().connect().execution_options(**options) as connection,
+                connection.begin(),
+            ):
+                yield connection
+            self._written += 1  # after the commit: whoever sees the new stamp sees the new rows
 
     def stamp(self) -> int:
         """Rises with every write of this process: what was read before it may have changed."""
@@ -125,6 +125,17 @@ class Store:
         if self._engine is None:
             raise LedgerError(f"The ledger {self._path} is not open.")
         return self._engine
+
+
+def distinct(connection: sa.Connection, *columns: sa.Column[Any]) -> list[tuple[Any, ...]]:
+    """Distinct values, in order, by jumping along their index: `select distinct` would read every row."""
+    first = sa.select(*columns).order_by(*columns).limit(1)
+    found: list[tuple[Any, ...]] = []
+    row = connection.execute(first).first()
+    while row is not None:
+        found.append(tuple(row))
+        row = connection.execute(first.where(sa.tuple_(*columns) > sa.tuple_(*found[-1]))).first()
+    return found
 
 
 def _file(url: str) -> Path:

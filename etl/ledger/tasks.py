@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from etl.errors import LedgerError
 from etl.ledger.records import NewTask, all_columns
-from etl.ledger.store import Store
+from etl.ledger.store import Store, distinct
 from etl.ledger.tables import attempts, tasks
 from etl.model import TaskState
 
@@ -64,10 +64,15 @@ class Tasks(Store):
 
     def last_task_states(self) -> dict[str, tuple[TaskState, str]]:
         """Per qualified table, the state and message of its newest task."""
-        newest = sa.select(sa.func.max(tasks.c.task_id)).where(tasks.c.table != "").group_by(tasks.c.table)
-        query = sa.select(tasks.c.table, tasks.c.state, tasks.c.message).where(tasks.c.task_id.in_(newest))
+        found = tasks.c
+        newest = sa.select(found.state, found.message).order_by(found.task_id.desc()).limit(1)
+        states: dict[str, tuple[TaskState, str]] = {}
         with self._reading() as connection:
-            return {row.table: (TaskState(row.state), row.message) for row in connection.execute(query)}
+            for (table,) in distinct(connection, found.table):
+                row = connection.execute(newest.where(found.table == table)).one()
+                states[table] = (TaskState(row.state), row.message)
+        states.pop("", None)  # named steps
+        return states
 
     def _end_attempt(self, connection: sa.Connection, task_id: int, state: TaskState, error: str) -> None:
         connection.execute(

@@ -45,7 +45,7 @@ class Scheduler:
         self,
         ledger: Ledger,
         landing_roots: Callable[[], Sequence[Path]],
-        patterns: Sequence[str],
+        patterns: Sequence[str] | Callable[[], Sequence[str]],
         request: RequestRun,
         clock: Callable[[], datetime],
         poll_seconds: float = 1.0,
@@ -55,7 +55,9 @@ class Scheduler:
         known: Callable[[Path], bool] | None = None,
         cron: str | None = None,
     ) -> None:
-        """`cron` is what the settings say of the orchestrator; None leaves what the ledger holds.
+        """`patterns` may be asked for anew at each look: a source can be added while the engine lives.
+
+        `cron` is what the settings say of the orchestrator; None leaves what the ledger holds.
 
         `known` tells which of the files that lie there at the start bring nothing new.
         Raises SettingsError for a cron line that is none.
@@ -64,7 +66,8 @@ class Scheduler:
             parse_cron(cron)
         self._ledger = ledger
         self._ticks = Ticks(ledger, request, clock)
-        self._watch = Watch(landing_roots, patterns, settle_seconds, known)
+        asked = patterns if callable(patterns) else lambda: patterns
+        self._watch = Watch(landing_roots, asked, settle_seconds, known)
         self._request = request
         self._clock = clock
         self._poll_seconds = poll_seconds

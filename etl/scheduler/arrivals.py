@@ -32,13 +32,13 @@ class Watch:
     def __init__(
         self,
         roots: Callable[[], Sequence[Path]],
-        patterns: Sequence[str],
+        patterns: Callable[[], Sequence[str]],
         settle_seconds: float,
         known: Callable[[Path], bool] | None = None,
     ) -> None:
         """`patterns` are relative to each root. `known` tells which files of the first look are no news."""
         self._roots = roots
-        self._patterns = [tuple(pattern.split("/")) for pattern in patterns]
+        self._patterns = patterns
         self._settle_seconds = settle_seconds
         self._known = known
         self._seen: dict[Path, _Seen] = {}
@@ -65,8 +65,9 @@ class Watch:
         return not seen.announced and now - seen.since >= self._settle_seconds - POLL_JITTER_SECONDS
 
     def _shapes(self) -> Iterator[tuple[Path, tuple[int, int]]]:
+        patterns = [tuple(pattern.split("/")) for pattern in self._patterns()]
         for root in self._roots():
-            yield from self._under(root, self._patterns)
+            yield from self._under(root, patterns)
 
     def _under(self, folder: Path, patterns: Patterns) -> Iterator[tuple[Path, tuple[int, int]]]:
         """Files in `folder` that match a pattern of one part; deeper only where a longer pattern leads."""

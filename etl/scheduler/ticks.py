@@ -51,24 +51,23 @@ class Ticks:
             return
         *earlier, latest = _ticks(state.name, due, TickOutcome.MISSED, BUSY)
         self._ledger.record_ticks(earlier)
-        # Whoever writes the row owns the tick: a second callback or process finds it there and stops.
-        if self._ledger.record_tick(state.name, latest.due_at, TickOutcome.MISSED, reason=NOT_QUEUED):
+        # Whoever makes the claim owns the tick: a second callback or process finds it made.
+        if self._ledger.claim_tick(state.name, latest.due_at):
             self._claimed[state.name] = latest.due_at
             self._start_claimed(state.name)
 
     def catch_up(self, state: PipelineState, trigger: CronTrigger) -> None:
         """What came due while no engine lived was missed; one run makes up for it, unless paused."""
         due = self._unrecorded(state, trigger)
-        last = self._ledger.last_tick(state.name, until=self._clock())
-        cut_off = last if last is not None and last.reason == NOT_QUEUED else None
+        cut_off = self._ledger.claimed_tick(state.name)
         if not due and cut_off is None:
             return
         # The run is queued first: a crash in between leads to the same queued run again, never to none.
         made_up = PAUSED if state.paused else self._make_up(state.name)
         self._ledger.record_ticks(_ticks(state.name, due, TickOutcome.MISSED, f"{NO_ENGINE} {made_up}"))
         if cut_off is not None:
-            reason = f"The engine stopped before the run was queued. {made_up}"
-            self._ledger.settle_tick(state.name, cut_off.due_at, TickOutcome.MISSED, None, reason)
+            reason = f"{NOT_QUEUED} {made_up}"
+            self._ledger.settle_tick(state.name, cut_off, TickOutcome.MISSED, None, reason)
 
     def _make_up(self, pipeline: str) -> str:
         run, _ = self._request(pipeline, trigger=Trigger.CATCH_UP)
@@ -85,10 +84,7 @@ class Ticks:
 
     def _unrecorded(self, state: PipelineState, trigger: CronTrigger) -> list[tuple[datetime, datetime, int]]:
         now = self._clock()
-        last = self._ledger.last_tick(state.name, until=now)
-        known = [state.since] if state.since else []
-        if last is not None:
-            known.append(last.last_due_at or last.due_at)
+        known = [moment for moment in (state.since, self._ledger.last_due(state.name, now)) if moment]
         return _grouped(due_times(trigger, max(known), now)) if known else []
 
 

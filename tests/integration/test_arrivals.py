@@ -146,7 +146,7 @@ def settled(watch: Watch, now: float = 100.0) -> list[str]:
 
 
 def a_watch(roots: Sequence[Path], known: Callable[[Path], bool] | None = None) -> Watch:
-    return Watch(lambda: roots, PATTERNS, 2.0, known)
+    return Watch(lambda: roots, lambda: PATTERNS, 2.0, known)
 
 
 def test_only_names_that_a_contract_takes_are_news(landing: Path) -> None:

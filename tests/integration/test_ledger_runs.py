@@ -47,6 +47,11 @@ def test_a_second_request_for_the_same_queued_run_returns_it(ledger: Ledger) -> 
     assert (again.requested_by, again.targets, again.state) == ("ana", ("gold", "silver"), RunState.QUEUED)
 
 
+def test_a_pipeline_its_layer_and_no_target_are_the_same_request(ledger: Ledger) -> None:
+    wishes = [(MASTER, ()), (MASTER, (MASTER,)), (GOLD, ()), (GOLD, ("gold",)), (GOLD, (GOLD,))]
+    assert [ledger.request(pipeline, targets)[0].run_id for pipeline, targets in wishes] == [1, 1, 2, 2, 2]
+
+
 @pytest.mark.parametrize(
     "other",
     [{"full": True}, {"downstream": True}, {"from_run": 1}, {"targets": ["gold"]}, {"pipeline": GOLD}],

@@ -75,7 +75,11 @@ def test_every_line_and_every_cent_is_accounted_for(built: Service) -> None:
     assert all(account.closes for account in (*accounts.row_batches, *accounts.money_batches))
     assert [str(kept.share) for kept in accounts.retention if kept.silver_table] == ["1", "1"]
     (money,) = accounts.money_totals
-    assert money.bronze == money.silver == built.select("select sum(sale_amount) from silver.sales_clean").rows[0][0]
+    assert (
+        money.bronze
+        == money.silver
+        == built.select("select sum(sale_amount) from silver.sales_clean").rows[0][0]
+    )
 
 
 def test_the_verdict_is_ready_and_rests_on_examined_rows(built: Service) -> None:

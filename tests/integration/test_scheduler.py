@@ -207,6 +207,7 @@ def test_an_engine_that_died_between_tick_and_run_is_made_up_for(
     with pytest.raises(KeyboardInterrupt):
         scheduler._tick(MASTER)
     scheduler.stop()
+    assert ledger.claimed_tick(MASTER) == clock.now
     start()
     assert outcomes(ledger) == [("12:15", "missed", None)]
     assert [run.trigger for run in ledger.queued()] == [Trigger.CATCH_UP]
@@ -231,7 +232,7 @@ def test_a_tick_whose_run_cannot_be_queued_is_tried_again(
     scheduler = start(request=request)
     clock.forward(minutes=15)
     scheduler._tick(MASTER)
-    assert outcomes(ledger) == [("12:15", "missed", None)]
+    assert outcomes(ledger) == []
     assert done.wait(5)
     scheduler.stop()
     assert outcomes(ledger) == [("12:15", "started", 1)]

@@ -235,7 +235,7 @@ def test_a_value_out_of_range_is_refused_by_name_with_the_valid_range(name, valu
 
 
 def test_a_suffix_cannot_lead_out_of_the_folder(tmp_path):
-    with pytest.raises(SettingsError, match="suffix is '/../x'"):
+    with pytest.raises(SettingsError, match=r"suffix is '/\.\./x'"):
         generate(Recipe(customers=1, sales=0), tmp_path, suffix="/../x")
 
 
