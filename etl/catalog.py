@@ -106,7 +106,9 @@ class _Draft:
     def catalog(self) -> Catalog:
         self.refuse_same_source()
         self.refuse_same_files()
-        contracts = {contract.source: contract for contract, _ in reversed(self.located)}
+        contracts: dict[str, Contract] = {}
+        for contract, _ in self.located:
+            contracts.setdefault(contract.source, contract)
         self.refuse_references(contracts)
         tables = self.tables(contracts)
         self.refuse_unknown_inputs(tables)

@@ -90,21 +90,24 @@ class _Work:
         self.run_id = run_id
         self._service = service
         self._fault: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name=f"run-{run_id}", daemon=True)
-        self._thread.start()
+        # Not Thread.join: interrupted, it takes a thread for ended that still works (CPython 3.11 and 3.12).
+        self._ended = threading.Event()
+        threading.Thread(target=self._work, name=f"run-{run_id}", daemon=True).start()
 
     def ended(self, timeout: float | None) -> bool:
         """Wait for the end; without `timeout`, as long as it takes. Raises what the work raised."""
-        self._thread.join(timeout)
+        ended = self._ended.wait(timeout)
         if self._fault is not None:
             raise self._fault
-        return not self._thread.is_alive()
+        return ended
 
     def _work(self) -> None:
         try:
             self._service.work(self.run_id)
         except BaseException as fault:  # raised again in the waiting thread
             self._fault = fault
+        finally:
+            self._ended.set()
 
 
 class RemoteDoor:

@@ -15,6 +15,8 @@ from ibis.expr import types as ir
 from etl.model import Cleaning, Column, Kind
 
 INTEGER_GUARD = r"^[+-]?[0-9]{1,18}$"
+WHITE_SPACE = " \t\n\r\v\f"
+ISO_DAY = "^[12][0-9]{3}-[0-9]{2}-[0-9]{2}$"
 MONTHS_OF_30 = (4, 6, 9, 11)
 DATE_PARTS = {
     "YYYY": r"([0-9]{4})",
@@ -33,7 +35,7 @@ MAX_DIGITS = 38
 
 def cleaned(raw: ir.StringValue, how: Cleaning) -> ir.StringValue:
     """The text after cleaning, NULL where nothing is left. Same order as the fields of `Cleaning`."""
-    text = raw.strip() if how.trim else raw
+    text = _trimmed(raw) if how.trim else raw
     if how.collapse_spaces:
         text = text.re_replace(r"\s+", " ")
     if how.null_tokens:
@@ -49,6 +51,11 @@ def cleaned(raw: ir.StringValue, how: Cleaning) -> ir.StringValue:
     return text.nullif("")
 
 
+def _trimmed(raw: ir.StringValue) -> ir.StringValue:
+    """Without white space at both ends. Asking first is three times cheaper than trimming every value."""
+    return ibis.ifelse(raw.re_search(f"^[{WHITE_SPACE}]|[{WHITE_SPACE}]$"), raw.strip(), raw)
+
+
 def plain_number(text: ir.StringValue, how: Cleaning) -> ir.StringValue:
     """A number's text in the one form the guards know: no signs of currency, no thousands, a point."""
     for sign in how.currency_signs:
@@ -60,8 +67,11 @@ def plain_number(text: ir.StringValue, how: Cleaning) -> ir.StringValue:
     return text.strip() if how.currency_signs else text
 
 
-def safe_cast(text: ir.StringValue, column: Column) -> ir.Value:
-    """The typed value of a cleaned text, NULL where the guard refuses it."""
+def safe_cast(text: ir.StringValue, column: Column, dialect: str = "") -> ir.Value:
+    """The typed value of a cleaned text, NULL where the guard refuses it.
+
+    `dialect` may allow a faster form of the same guard; a test holds both against each other.
+    """
     match column.kind:
         case Kind.INTEGER:
             number = plain_number(text, column.cleaning)
@@ -70,7 +80,8 @@ def safe_cast(text: ir.StringValue, column: Column) -> ir.Value:
             number = plain_number(text, column.cleaning)
             return _guarded(number, decimal_guard(column.decimals), decimal_type(column.decimals))
         case Kind.DATE:
-            return ibis.coalesce(*(calendar_day(text, form) for form in column.cleaning.formats))
+            day = quick_calendar_day if dialect == "duckdb" else calendar_day
+            return ibis.coalesce(*(day(text, form) for form in column.cleaning.formats))
         case Kind.TIMESTAMP:
             return ibis.coalesce(*(calendar_moment(text, form) for form in column.cleaning.formats))
         case Kind.BOOLEAN:
@@ -153,6 +164,13 @@ def calendar_day(text: ir.StringValue, form: str) -> ir.DateValue:
     # Two nested cases: the parts are only cast where the form fits, the day only where it is real.
     real = ibis.ifelse(fits, _real_day(year, month, day), False)
     return ibis.ifelse(real, iso.cast("date"), ibis.null("date"))
+
+
+def quick_calendar_day(text: ir.StringValue, form: str) -> ir.DateValue:
+    """As `calendar_day`, where the warehouse knows the calendar and its lenient cast gives NULL for no real day."""
+    if form != "YYYY-MM-DD":
+        return calendar_day(text, form)
+    return ibis.ifelse(text.re_search(ISO_DAY), text.try_cast("date"), ibis.null("date"))
 
 
 def calendar_moment(text: ir.StringValue, form: str) -> ir.TimestampValue:

@@ -83,6 +83,8 @@ def _split(text: str) -> tuple[str, str, int, int]:
     while end < len(lines) and _COMMENT.match(lines[end]):
         end += 1
     header = "\n".join(line[3:] for line in lines[start:end])
+    while end < len(lines) and (not lines[end].strip() or lines[end].startswith("--")):
+        end += 1  # so that the first line of the SQL is one that says something
     return header, "\n".join(lines[end:]), start + 1, end + 1
 
 

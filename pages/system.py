@@ -9,14 +9,15 @@ from ui import words_analytics as words
 
 facts = data.living().system()
 found = words.beyond(facts.services, data.living().doctor())
+pipelines = data.living().pipelines()
 widgets.header("System", words.started(facts.started_at))
 widgets.refusal()
-widgets.verdict(*words.services_verdict(facts.services, found))
+widgets.verdict(*words.system_verdict(facts.services, found, pipelines))
 with widgets.card("services", "Services"):
     system.services(facts.services)
 system.resources()
 with widgets.card("pipelines", "Pipelines"):
-    system.pipelines(data.living().pipelines())
+    system.pipelines(pipelines)
 left, right = st.columns([1.35, 1], gap="small")
 with left, widgets.card("doctor", "Doctor", words.DOCTOR_LEAD):
     system.findings(found)

@@ -64,7 +64,17 @@ def template() -> go.layout.Template:
 
 def show(fig: go.Figure, key: str, height: int, alt: str, **more: Any) -> Any:
     """Draw `fig` in the house template; `alt` says in words what it shows."""
+    return show_finished(finished(fig, height), key, alt, **more)
+
+
+def finished(fig: go.Figure, height: int) -> go.Figure:
+    """`fig` in the house template of the theme in use."""
     fig.update_layout(template=template(), height=height, dragmode=False)
+    return fig
+
+
+def show_finished(fig: go.Figure, key: str, alt: str, **more: Any) -> Any:
+    """Draw a figure that may be shared with other visits: it is not touched."""
     return st.plotly_chart(fig, theme=None, key=key, config=CONFIG, alt=alt, **more)
 
 

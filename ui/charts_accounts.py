@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
 import plotly.graph_objects as go
 
 from ui import fmt
 from ui.accounts import Account, Part
-from ui.charts import ink, show, tint
+from ui.charts import finished, ink, show_finished, theme, tint
 
 HEIGHT, LABELS = 320, 175
 THIN = 0.03  # a ribbon is drawn at least this wide, as a share of the whole, so that none is lost from sight
@@ -35,22 +37,33 @@ class End:
 
 def flow(lines: Account, rows: Account, key: str) -> None:
     """Lines of the files → bronze → where the rows are now. Thin ribbons are widened; labels are exact."""
+    if lines.parts:
+        parts = ", ".join(
+            f"{part.name} {fmt.count(int(part.amount))}" for part in (*lines.parts, *rows.parts)
+        )
+        said = f"{lines.name} {fmt.count(int(lines.whole))} become: {parts}"
+        show_finished(_figure(lines, rows, theme()), key, said)
+
+
+@lru_cache(maxsize=64)
+def _figure(lines: Account, rows: Account, _theme: str) -> go.Figure:
     scale = _scale((lines.parts, rows.parts))
     landed, kept = _stacked(lines.parts, scale), _stacked(rows.parts, scale)
-    if not landed:
-        return
-    fig = go.Figure()
-    whole = _whole(Part(lines.name, lines.whole, "muted"), landed, 0.0)
-    _ribbons(fig, whole, landed, 0)
+    drawing = Drawing()
+    drawing.ribbons(_whole(Part(lines.name, lines.whole, "muted"), landed, 0.0), landed, 0)
     bronze = next((end for end in landed if end.part.name == "Bronze"), None)
     if bronze and kept:
-        _ribbons(fig, _whole(Part(rows.name, rows.whole, "bronze"), kept, bronze.top), kept, 1)
-    _hover(fig, [(COLUMNS[1], end) for end in landed] + [(COLUMNS[2], end) for end in kept])
-    fig.update_xaxes(visible=False, range=[0, 1], fixedrange=True)
-    fig.update_yaxes(visible=False, range=[1, 0], fixedrange=True)
-    fig.update_layout(margin={"l": 0, "r": LABELS, "t": 6, "b": 6})
-    said = ", ".join(f"{end.part.name} {fmt.count(int(end.part.amount))}" for end in (*landed, *kept))
-    show(fig, key, HEIGHT, f"{lines.name} {fmt.count(int(lines.whole))} become: {said}")
+        drawing.ribbons(_whole(Part(rows.name, rows.whole, "bronze"), kept, bronze.top), kept, 1)
+    hover = _hover([(COLUMNS[1], end) for end in landed] + [(COLUMNS[2], end) for end in kept])
+    axis = {"visible": False, "fixedrange": True}
+    layout = {
+        "shapes": drawing.shapes,
+        "annotations": drawing.labels,
+        "xaxis": {**axis, "range": [0, 1]},
+        "yaxis": {**axis, "range": [1, 0]},
+        "margin": {"l": 0, "r": LABELS, "t": 6, "b": 6},
+    }
+    return finished(go.Figure(hover, layout), HEIGHT)
 
 
 def _drawn(parts: Sequence[Part]) -> list[float]:
@@ -77,42 +90,52 @@ def _whole(part: Part, ends: Sequence[End], top: float) -> End:
     return End(part, top, top + sum(end.bottom - end.top for end in ends))
 
 
-def _ribbons(fig: go.Figure, start: End, ends: Sequence[End], column: int) -> None:
-    left, right = COLUMNS[column] + BAR, COLUMNS[column + 1]
-    middle, top = (left + right) / 2, start.top
-    for end in ends:
-        bottom = top + end.bottom - end.top
-        path = (
-            f"M {left},{top} C {middle},{top} {middle},{end.top} {right},{end.top} L {right},{end.bottom} "
-            f"C {middle},{end.bottom} {middle},{bottom} {left},{bottom} Z"
+@dataclass
+class Drawing:
+    """The shapes and labels of a flow; handed to plotly in one piece, which is much quicker than one by one."""
+
+    shapes: list[dict[str, Any]] = field(default_factory=list)
+    labels: list[dict[str, Any]] = field(default_factory=list)
+
+    def ribbons(self, start: End, ends: Sequence[End], column: int) -> None:
+        """From the bar `start` in `column` to each of `ends` in the next."""
+        left, right = COLUMNS[column] + BAR, COLUMNS[column + 1]
+        middle, top = (left + right) / 2, start.top
+        for end in ends:
+            bottom = top + end.bottom - end.top
+            path = (
+                f"M {left},{top} C {middle},{top} {middle},{end.top} {right},{end.top} L {right},{end.bottom} "
+                f"C {middle},{end.bottom} {middle},{bottom} {left},{bottom} Z"
+            )
+            self._shape(type="path", path=path, fillcolor=tint(ink(end.part.ink), 0.24))
+            if end.part.name != "Bronze":
+                self._bar(end, right)
+            top = bottom
+        self._bar(start, COLUMNS[column])
+
+    def _shape(self, **drawn: Any) -> None:
+        self.shapes.append({**drawn, "line": {"width": 0}})
+
+    def _bar(self, end: End, x: float) -> None:
+        self._shape(type="rect", x0=x, x1=x + BAR, y0=end.top, y1=end.bottom, fillcolor=ink(end.part.ink))
+        large = end.bottom - end.top > ROOM_FOR_TWO_LINES and x < COLUMNS[-1]
+        self.labels.append(
+            {
+                "x": x + BAR,
+                "y": end.middle,
+                "xshift": 8,
+                "text": f"<b>{fmt.count(int(end.part.amount))}</b>{'<br>' if large else '  '}{end.part.name}",
+                "align": "left",
+                "showarrow": False,
+                "xanchor": "left",
+                "yanchor": "middle",
+            }
         )
-        fig.add_shape(type="path", path=path, fillcolor=tint(ink(end.part.ink), 0.24), line_width=0)
-        if end.part.name != "Bronze":
-            _bar(fig, end, right)
-        top = bottom
-    _bar(fig, start, COLUMNS[column])
 
 
-def _bar(fig: go.Figure, end: End, x: float) -> None:
-    fig.add_shape(
-        type="rect", x0=x, x1=x + BAR, y0=end.top, y1=end.bottom, fillcolor=ink(end.part.ink), line_width=0
-    )
-    large = end.bottom - end.top > ROOM_FOR_TWO_LINES and x < COLUMNS[-1]
-    fig.add_annotation(
-        x=x + BAR,
-        y=end.middle,
-        xshift=8,
-        text=f"<b>{fmt.count(int(end.part.amount))}</b>{'<br>' if large else '  '}{end.part.name}",
-        align="left",
-        showarrow=False,
-        xanchor="left",
-        yanchor="middle",
-    )
-
-
-def _hover(fig: go.Figure, ends: Sequence[tuple[float, End]]) -> None:
+def _hover(ends: Sequence[tuple[float, End]]) -> go.Scatter:
     """Something to point at: shapes do not answer the pointer."""
-    fig.add_scatter(
+    return go.Scatter(
         x=[x - 0.06 for x, _ in ends],
         y=[end.middle for _, end in ends],
         mode="markers",

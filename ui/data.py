@@ -53,13 +53,8 @@ def workspace() -> Workspace:
 
 
 def is_sample() -> bool:
-    """Whether invented figures are shown; False while the engine is not there to ask."""
-    try:
-        return workspace().sample
-    except Exception as fault:
-        if not state.told(fault):
-            raise
-        return False
+    """Whether invented figures are shown; False while the engine is not there to say."""
+    return engine_is_up() and living().settings.sample
 
 
 def provenance() -> str:
@@ -76,7 +71,7 @@ def provenance() -> str:
 def stamp() -> Stamp:
     """The key of everything that depends on published data: this workspace at this version."""
     service = living()
-    return service.workspace().state, service.version()
+    return str(service.settings.state), service.version()
 
 
 def frame(rows: Rows) -> pd.DataFrame:

@@ -30,7 +30,6 @@ def title() -> Workspace:
                 "Load the dirty sample",
                 key="load-dirty",
                 icon=":material/science:",
-                help="Lands a second set of invented files, about 2 % of whose rows break a rule.",
                 on_click=actions.load_dirty_sample,
             )
         st.button(

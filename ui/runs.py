@@ -148,7 +148,7 @@ def _timeline(run: Run) -> None:
 
 
 def _tasks(tasks: Sequence[Task]) -> None:
-    widgets.listing(
+    widgets.compact(
         {
             "Task": "",
             "State": "",
@@ -261,7 +261,7 @@ def timings(found: Sequence[StageTiming]) -> None:
     st.html(f'<div class="ml sub row wrap" style="gap:.3rem 1.1rem">{legend}</div>')
     drawn.stages(stages.runs, stages.seconds, inks, "stages")
     newest = reads_runs.newest_stages(found)
-    widgets.listing(
+    widgets.compact(
         {f"Run {newest[0].run_id}": "", "Took": "n", "Rows": "n", "Peak memory": "n"},
         [
             (each.stage, fmt.seconds(each.seconds), fmt.count(each.rows), fmt.size(each.peak_memory_bytes))
@@ -298,7 +298,7 @@ def ticks(found: Sequence[Tick]) -> None:
     if not found:
         widgets.nothing("event_upcoming", words.NO_TICKS)
         return
-    widgets.listing(
+    widgets.compact(
         {"Due": "", "Outcome": "", "Pipeline": "", "Run": "n", "Why": ""},
         [
             (

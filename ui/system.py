@@ -20,7 +20,7 @@ EVERY_SECONDS = 5
 
 def services(found: Sequence[ServiceFacts]) -> None:
     """Each service with its address, its health and how fast it answered."""
-    widgets.listing(
+    widgets.compact(
         {"Service": "", "Health": "", "Address": "", "Says": "", "Answered in": "n"},
         [
             (
@@ -120,12 +120,12 @@ def sizes(found: Sequence[tuple[str, int]]) -> None:
 
 def versions(found: Sequence[tuple[str, str]]) -> None:
     """The libraries in use."""
-    widgets.listing({"Library": "", "Version": "n"}, list(found))
+    widgets.compact({"Library": "", "Version": "n"}, list(found))
 
 
 def pipelines(found: Sequence[PipelineFacts]) -> None:
     """How the last run of each pipeline ended."""
-    widgets.listing(
+    widgets.compact(
         {"Pipeline": "", "Last run": "", "When": "", "Took": "n", "Next": "", "Runs": "n"},
         [
             (

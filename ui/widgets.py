@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -244,6 +245,12 @@ def _turned(names: Sequence[str], rows: Sequence[Sequence[Cell]]) -> tuple[dict[
     return columns, [[name, *(row[at] for row in rows)] for at, name in enumerate(names) if at]
 
 
+def compact(columns: Mapping[str, str], rows: Sequence[Sequence[Cell]]) -> None:
+    """A `listing` that on a phone puts the first two cells on one line and the others, with their names, below."""
+    with st.container(key=f"compact-{'-'.join(columns).lower().replace(' ', '-')}"):
+        listing(columns, rows)
+
+
 def _cell(cell: Cell, heading: str, side: str) -> str:
     inner = cell.markup if isinstance(cell, Html) else escape(cell)
     return f'<td class="{side}" data-label="{escape(heading)}">{inner}</td>'
@@ -255,10 +262,10 @@ def pill_cell(state: str, text: str = "") -> Html:
 
 
 def csv_button(frame: pd.DataFrame, name: str, label: str = "CSV") -> None:
-    """`frame` as `name`.csv, safe to open in a spreadsheet."""
+    """`frame` as `name`.csv, safe to open in a spreadsheet; made when it is asked for."""
     st.download_button(
         label,
-        downloads.csv(frame),
+        partial(downloads.csv, frame),
         f"{name}.csv",
         "text/csv",
         key=f"csv-{name}",

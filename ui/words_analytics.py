@@ -257,23 +257,30 @@ def started(at: datetime | None) -> str:
     return f"This process has served since {state.local(at)}" if at else "This process"
 
 
-def services_verdict(services: Sequence[ServiceFacts], findings: Sequence[Finding]) -> tuple[str, str, str]:
-    """The worst state of services and findings, a sentence on it, and what was looked at."""
-    states = [str(each.state) for each in (*services, *findings)]
+def system_verdict(
+    services: Sequence[ServiceFacts], findings: Sequence[Finding], pipelines: Sequence[PipelineFacts]
+) -> tuple[str, str, str]:
+    """The worst state of services, findings and last runs, a sentence that names it, and what was looked at."""
+    ran = [each for each in pipelines if each.last_run and each.last_run.state in _RUN_HEALTH]
+    seen = [(each.name, str(each.state)) for each in services] + [
+        (each.what, str(each.state)) for each in findings
+    ]
+    seen += [(each.title, _RUN_HEALTH[each.last_run.state]) for each in ran if each.last_run]
+    states = [health for _, health in seen]
     bad = [name for name in _WORST if name in states]
-    looked = f"{fmt.count(len(services), 'service')} and {fmt.count(len(findings), 'finding')} of the doctor."
+    looked = (
+        f"{fmt.count(len(services), 'service')}, {fmt.count(len(findings), 'finding')} of the doctor "
+        f"and the last {fmt.count(len(ran), 'run')} of pipelines."
+    )
     if not states:
         return "unexamined", "Nothing was examined", ""
     counts = ", ".join(
         f"{states.count(name)} {_SAID[name]}" for name in (*_WORST, "passed") if name in states
     )
     if not bad:
-        return "passed", "Everything that was examined is well", f"{looked} {counts}."
+        return "passed", "Everything that was examined is healthy", f"{looked} {counts}."
     worst = bad[0]
-    named = dict.fromkeys(
-        [each.name for each in services if each.state == worst]
-        + [each.what for each in findings if each.state == worst]
-    )
+    named = dict.fromkeys(name for name, health in seen if health == worst)
     return worst, f"{_SAYS[worst]}: {', '.join(named)}", f"{looked} {counts[:1].upper()}{counts[1:]}."
 
 
@@ -301,7 +308,8 @@ def in_window(history: Sequence[Resources]) -> str:
 
 
 _WORST = ("failed", "warned", "unexamined")
-_SAID = {"failed": "failed", "warned": "warned", "unexamined": "not examined", "passed": "well"}
+_SAID = {"failed": "failed", "warned": "warned", "unexamined": "not examined", "passed": "healthy"}
+_RUN_HEALTH = {"succeeded": "passed", "failed": "failed", "interrupted": "warned", "cancelled": "warned"}
 _SAYS = {
     "failed": "Something does not work",
     "warned": "Something needs a look",

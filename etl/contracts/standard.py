@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl.contracts.document import Document, did_you_mean, shown
-from etl.contracts.vocabulary import place_in_words, where_of
+from etl.contracts.vocabulary import Where, place_in_words, where_of
 from etl.errors import Problem
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def standard_problems(document: Document) -> list[Problem]:
 
 def _problem(document: Document, error: ValidationError) -> Problem | None:
     place = tuple(error.absolute_path)
-    if "then" in error.absolute_schema_path and _without_type(document, place):
+    if "then" in error.absolute_schema_path and _of_another_kind(document, place):
         return None
     if error.context and where_of(place) is None:
         from jsonschema.exceptions import best_match
@@ -72,19 +72,18 @@ def _problem(document: Document, error: ValidationError) -> Problem | None:
     return Problem(document.file, document.line(place), message, hint)
 
 
-def _without_type(document: Document, place: tuple[Any, ...]) -> bool:
-    """The schema takes a column without logicalType for one of every type; `columns` asks for the type instead."""
+def _of_another_kind(document: Document, place: tuple[Any, ...]) -> bool:
+    """What the schema asks of servers nobody reads, and of a column without logicalType, which it takes for one of
+    every type: what is wrong there is said by `keys` and `columns`."""
     found = document.content
-    for step in place:
-        if (
-            isinstance(found, dict)
-            and "name" in found
-            and "logicalType" not in found
-            and "properties" not in found
-        ):
-            return True
+    for depth, step in enumerate(place, 1):
         found = found[step]
-    return isinstance(found, dict) and "name" in found and "logicalType" not in found
+        where = where_of(place[:depth]) if isinstance(step, int) and isinstance(found, dict) else None
+        if where is Where.SERVER and found.get("type") != "local":
+            return True
+        if where is Where.COLUMN and "logicalType" not in found:
+            return True
+    return False
 
 
 def _explained(validator: str, name: str, error: ValidationError, place: tuple[Any, ...]) -> tuple[str, str]:

@@ -63,7 +63,7 @@ class Recipe:
 
 
 def _require(name: str, value: float, least: float, most: float) -> None:
-    if value < least or value > most:  # also refuses nan
+    if not least <= value <= most:  # also refuses nan
         raise SettingsError(
             f"{name} is {value}, which is outside {least:,} to {most:,}.",
             f"Give {name} a value in that range.",

@@ -93,7 +93,7 @@ def compile_silver(
     contract: Contract, parents: Mapping[str, Parent], names: Mapping[str, str], dialect: str
 ) -> SilverSQL:
     """The statements for a contract. `parents` by column; `names` maps logical tables to how SQL reads them."""
-    shaped = _Shape(contract, parents)
+    shaped = _Shape(contract, parents, dialect)
     statements = {
         "typed": shaped.typed(),
         "repeated": shaped.repeated(),
@@ -109,8 +109,9 @@ def compile_silver(
 class _Shape:
     """The expressions of one contract."""
 
-    def __init__(self, contract: Contract, parents: Mapping[str, Parent]) -> None:
+    def __init__(self, contract: Contract, parents: Mapping[str, Parent], dialect: str) -> None:
         self.contract = contract
+        self.dialect = dialect
         self.parents = parents
         self.columns = contract.columns
         self.sql_rules = [rule for rule in contract.rules if rule.severity is Severity.QUARANTINE]
@@ -139,7 +140,7 @@ class _Shape:
         bronze = self.bronze()
         texts = {_text(c): phrases.cleaned(bronze[c.name], c.cleaning) for c in self.columns}
         cleaned = bronze.select(*PLACE, "_batch_seq", **texts)
-        values = {c.name: phrases.safe_cast(cleaned[_text(c)], c) for c in self.columns}
+        values = {c.name: phrases.safe_cast(cleaned[_text(c)], c, self.dialect) for c in self.columns}
         valued = cleaned.mutate(**values)
         for name, parent in self.parents.items():
             valued = self._with_parent(valued, name, parent)

@@ -105,7 +105,7 @@ class Pipelines(Store):
         with self._reading() as connection:
             found = [
                 tick_of(row)
-                for (pipeline,) in distinct(connection, ticks.c.pipeline)
+                for pipeline in distinct(connection, ticks.c.pipeline)
                 for row in connection.execute(newest.where(ticks.c.pipeline == pipeline))
             ]
         return tuple(sorted(found, key=lambda tick: tick.due_at, reverse=True)[:limit])

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -77,12 +76,7 @@ def by_name(row: sa.Row[Any]) -> sa.RowMapping:
 def values_of(row: sa.Row[Any], record: type[Any]) -> dict[str, Any]:
     """The columns of the row that `record` has a field for."""
     found = by_name(row)
-    return {name: found[name] for name in _field_names(record) if name in found}
-
-
-@cache
-def _field_names(record: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(record))
+    return {field.name: found[field.name] for field in fields(record) if field.name in found}
 
 
 def run_of(row: sa.Row[Any]) -> Run:

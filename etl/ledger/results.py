@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -79,7 +80,7 @@ class Results(Store):
                     (row.version, row.rows)
                     for row in reversed(connection.execute(of_table.where(found.table == table)).all())
                 )
-                for (table,) in distinct(connection, found.table)
+                for table in distinct(connection, found.table)
             }
 
     def save_timings(self, stages: Sequence[StageTiming]) -> None:
@@ -105,13 +106,14 @@ class Results(Store):
 
 def _newest_results(
     connection: sa.Connection, limit: int
-) -> dict[tuple[str, str], Sequence[sa.Row[tuple[int, int]]]]:
+) -> dict[tuple[str, str], Sequence[sa.Row[Any, Any]]]:
     """(result_id, failing) per (table, check), newest first."""
     found = check_results.c
     of_check = sa.select(found.result_id, found.failing).order_by(found.result_id.desc()).limit(limit)
     return {
         (table, check): connection.execute(of_check.where(found.table == table, found.check == check)).all()
-        for table, check in distinct(connection, found.table, found.check)
+        for table in distinct(connection, found.table)
+        for check in distinct(connection, found.check, found.table == table)
     }
 
 

@@ -16,6 +16,9 @@ from etl.model import LAYER_PIPELINE, Run, RunState, TaskState, Trigger
 # Written out, not bound: only then does the database see that its index on the few queued runs will do.
 _QUEUED = runs.c.state == sa.literal(RunState.QUEUED, sa.String, literal_execute=True)
 _RUNNING = runs.c.state == sa.literal(RunState.RUNNING, sa.String, literal_execute=True)
+_OLDEST_FIRST = (
+    runs.c.run_id + 0
+)  # the sum keeps SQLite from walking through all runs in the order of their key
 _RUN_IDS_ABOVE = "run_ids_above"
 _UNFINISHED_TASKS = (TaskState.PENDING, TaskState.RUNNING, TaskState.UP_FOR_RETRY)
 
@@ -78,7 +81,8 @@ class Runs(Store):
         with self._writing(durable=True) as connection:
             if connection.execute(sa.select(runs.c.run_id).where(_RUNNING)).first():
                 return None
-            run_id = connection.scalar(sa.select(sa.func.min(runs.c.run_id)).where(_QUEUED))
+            oldest = sa.select(runs.c.run_id).where(_QUEUED).order_by(_OLDEST_FIRST).limit(1)
+            run_id = connection.scalar(oldest)
             if run_id is None:
                 return None
             _set(connection, run_id, state=RunState.RUNNING, started_at=self._clock())
@@ -139,12 +143,12 @@ class Runs(Store):
         running, queued = sa.select(runs).where(_RUNNING), sa.select(runs).where(_QUEUED)
         with self._reading() as connection:
             row = connection.execute(running).first()
-            row = row or connection.execute(queued.order_by(runs.c.run_id).limit(1)).first()
+            row = row or connection.execute(queued.order_by(_OLDEST_FIRST).limit(1)).first()
             return None if row is None else with_tasks(connection, [run_of(row)])[0]
 
     def queued(self) -> tuple[Run, ...]:
         """Those that wait, oldest first."""
-        return self._runs(sa.select(runs).where(_QUEUED).order_by(runs.c.run_id))
+        return self._runs(sa.select(runs).where(_QUEUED).order_by(_OLDEST_FIRST))
 
     def unfinished(self) -> tuple[Run, ...]:
         """Those that began and have not ended, oldest first. Queued ones just wait and are not among them."""

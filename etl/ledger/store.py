@@ -127,15 +127,15 @@ class Store:
         return self._engine
 
 
-def distinct(connection: sa.Connection, *columns: sa.Column[Any]) -> list[tuple[Any, ...]]:
-    """Distinct values, in order, by jumping along their index: `select distinct` would read every row."""
-    first = sa.select(*columns).order_by(*columns).limit(1)
-    found: list[tuple[Any, ...]] = []
-    row = connection.execute(first).first()
+def distinct(
+    connection: sa.Connection, column: sa.Column[Any], *where: sa.ColumnElement[bool]
+) -> Iterator[Any]:
+    """The column's distinct values in order, by jumping along its index: `select distinct` reads every row."""
+    lowest = sa.select(column).where(*where).order_by(column).limit(1)
+    row = connection.execute(lowest).first()
     while row is not None:
-        found.append(tuple(row))
-        row = connection.execute(first.where(sa.tuple_(*columns) > sa.tuple_(*found[-1]))).first()
-    return found
+        yield row[0]
+        row = connection.execute(lowest.where(column > row[0])).first()
 
 
 def _file(url: str) -> Path:

@@ -68,7 +68,7 @@ class Tasks(Store):
         newest = sa.select(found.state, found.message).order_by(found.task_id.desc()).limit(1)
         states: dict[str, tuple[TaskState, str]] = {}
         with self._reading() as connection:
-            for (table,) in distinct(connection, found.table):
+            for table in distinct(connection, found.table):
                 row = connection.execute(newest.where(found.table == table)).one()
                 states[table] = (TaskState(row.state), row.message)
         states.pop("", None)  # named steps

@@ -51,7 +51,7 @@ def exact_pass(text: Text, header: Header, grammar: Grammar, scratch: BinaryIO) 
     on, then the file's columns. Raises FileRefused for a line longer than memory should hold.
     """
     judge = _Judge(text, header, grammar)
-    with open(text.path, "rb") as stream:
+    with text.path.open("rb") as stream:
         stream.seek(header.end)
         rest = b""
         while window := rest + _more(stream, len(rest), text.name):
@@ -134,7 +134,7 @@ class _Judge:
         delimiter, commas, keep = self._grammar.delimiter, self._width - 1, self.records.append
         quote, well_quoted = self._grammar.quote or b"\n", self._well_quoted  # no line holds a line feed
         lines, first, offset = window.bare, index, self._number
-        for index in range(first, len(lines)):
+        for index in range(first, len(lines)):  # noqa: PLR1704 - goes on from where the caller is
             line = lines[index]
             if (line.count(delimiter) != commas or quote in line) and not (well_quoted and well_quoted(line)):
                 break

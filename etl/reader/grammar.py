@@ -62,7 +62,7 @@ class Grammar:
         self.delimiter = dialect.delimiter.encode()
         self.quote = dialect.quote.encode()
         quote = re.escape(self.quote)
-        self._inside = re.compile(rb"(?:[^%b]++|%b%b)*+" % (quote, quote, quote)) if quote else None
+        self._inside = re.compile(rb"(?:[^%b]++|%b%b)*+" % (quote, quote, quote) if quote else b"")
         self._bare = re.compile(self._not_delimiter(rb"\r"))
 
     def one_line(self, fields: int) -> re.Pattern[bytes] | None:
@@ -126,22 +126,19 @@ class Grammar:
             at += len(self.delimiter)
 
     def _take_quoted(self, line: bytes, at: int, fields: list[bytes], running: list[bytes]) -> int:
-        assert self._inside is not None
         start = at if running else at + len(self.quote)
-        found = self._inside.match(line, start)
-        assert found is not None
-        running.append(line[start : found.end()])
-        if found.end() == len(line):
-            return found.end()
+        end = _end_of(self._inside, line, start)
+        running.append(line[start:end])
+        if end == len(line):
+            return end
         fields.append(b"\n".join(running).replace(self.quote * 2, self.quote))
         running.clear()
-        return found.end() + len(self.quote)
+        return end + len(self.quote)
 
     def _take_bare(self, line: bytes, at: int, fields: list[bytes]) -> int:
-        found = self._bare.match(line, at)
-        assert found is not None
-        fields.append(found.group())
-        return found.end()
+        end = _end_of(self._bare, line, at)
+        fields.append(line[at:end])
+        return end
 
     def _not_delimiter(self, but: bytes) -> bytes:
         """A pattern for text up to the delimiter that holds none of the bytes `but`."""
@@ -151,6 +148,12 @@ class Grammar:
         return rb"(?:(?!%b)[^%b])*+" % (delimiter, but)
 
 
+def _end_of(pattern: re.Pattern[bytes], line: bytes, start: int) -> int:
+    """Where the text that the pattern takes from `start` on ends."""
+    found = pattern.match(line, start)
+    return found.end() if found else start
+
+
 def _ends(line: bytes, at: int) -> bool:
     """Whether nothing but carriage returns, which belong to the line's end, is left."""
-    return at == len(line) or (line[at] == 0x0D and not line[at:].strip(b"\r"))
+    return at == len(line) or (line.startswith(b"\r", at) and not line[at:].strip(b"\r"))

@@ -16,6 +16,7 @@ from etl.reader.text import Text
 _MOST_BYTES = 1024 * 1024  # a header longer than this is no header
 _BOM = b"\xef\xbb\xbf"
 _DELIMITERS = ((",", "','"), (";", "';'"), ("\t", "a tab"), ("|", "'|'"), (":", "':'"))
+_NAMED_AT_MOST = 10
 _CONTROLS = frozenset(range(9)) | frozenset(range(14, 32)) - {0x1A, 0x1B}
 
 
@@ -118,7 +119,8 @@ def _match(file: str, names: Sequence[str], contract: Contract) -> dict[str, int
         if len(places) > 1:
             both = _quoted([names[place] for place in places])
             raise FileRefused(f"{file} has several columns for '{column.name}': {both}.", "Fix the export.")
-        found.update({column.name: place for place in places})
+        if places:
+            found[column.name] = places[0]
     return found
 
 
@@ -173,7 +175,7 @@ def _meant(name: str, unknown: Sequence[str]) -> str:
     """The unknown column that is most likely `name`, or ""."""
     folded = {found.casefold().replace(" ", "_"): found for found in unknown}
     close = difflib.get_close_matches(name.casefold(), folded, n=1)
-    inside = [found for fold, found in folded.items() if len(fold) > 2 and (fold in name or name in fold)]
+    inside = [found for fold, found in folded.items() if fold and (fold in name or name in fold)]
     return folded[close[0]] if close else (inside[0] if inside else "")
 
 
@@ -186,5 +188,5 @@ def _check_unknown(file: str, unknown: Sequence[str], contract: Contract) -> Non
 
 
 def _quoted(names: Sequence[str]) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:10]) or "no other column"
-    return shown + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    shown = ", ".join(f"'{name}'" for name in names[:_NAMED_AT_MOST]) or "no other column"
+    return shown + (f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else "")

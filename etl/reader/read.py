@@ -15,7 +15,7 @@ from types import TracebackType
 
 import duckdb
 
-from etl.errors import DiskFull, FileRefused, FileUnsettled, MetaLayerError, WarehouseError
+from etl.errors import DiskFull, FileRefused, MetaLayerError, WarehouseError
 from etl.model import Contract, Unreadable
 from etl.reader import duck
 from etl.reader.exact import Tally, exact_pass
@@ -89,13 +89,14 @@ class Reader:
         Raises FileRefused when the file cannot be taken in at all, FileUnsettled when it vanishes or changes
         meanwhile (also since `surveyed`), DiskFull, WarehouseError.
         """
-        with self._one_at_a_time, self._scratch_folder() as scratch:
+        with self._one_at_a_time:
             place = self._real(path)
             surveyed = surveyed or survey(place)
             check_unchanged(place, surveyed)
             part = target.with_name(target.name + ".part")
             try:
-                return _Reading(self._duck, contract, scratch).read(place, surveyed, part, target)
+                with self._scratch_folder() as scratch:
+                    return _Reading(self._duck, contract, scratch).read(place, surveyed, part, target)
             except (OSError, duckdb.Error, FileRefused) as problem:
                 check_unchanged(place, surveyed)  # a file that changes gives all sorts of errors
                 raise _named(problem, path.name) from problem
@@ -220,7 +221,7 @@ def _settle(part: Path, target: Path) -> int:
     """Make the written file durable under its name. Returns its bytes."""
     _sync(part)
     size = part.stat().st_size
-    os.replace(part, target)
+    part.replace(target)
     _sync(target.parent)
     return size
 
@@ -242,7 +243,5 @@ def _named(problem: Exception, name: str) -> MetaLayerError:
         return DiskFull(
             f"No space is left to take in {name}.", "Free some, then run again; nothing was lost."
         )
-    if isinstance(problem, FileNotFoundError):
-        return FileUnsettled(f"{name} vanished while it was read.")
     first = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
     return WarehouseError(f"{name} could not be taken in: {first}")

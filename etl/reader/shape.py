@@ -35,7 +35,7 @@ def has_blank_beside_quote(text: Text, start: int, grammar: Grammar) -> bool:
 
 
 def _chunks(text: Text, start: int) -> Iterator[bytes]:
-    with open(text.path, "rb") as stream:
+    with text.path.open("rb") as stream:
         stream.seek(start)
         while chunk := stream.read(CHUNK_BYTES):
             yield chunk + (b"" if chunk.endswith(b"\n") else stream.readline())

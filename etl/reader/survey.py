@@ -59,8 +59,8 @@ def survey(path: Path) -> Survey:
 def opened(path: Path) -> BinaryIO:
     """The file, open for reading bytes. Raises as `survey` does."""
     try:
-        _check_kind(path, os.stat(path).st_mode)
-        return open(path, "rb", buffering=0)
+        _check_kind(path, path.stat().st_mode)
+        return path.open("rb", buffering=0)
     except FileNotFoundError as problem:
         raise FileUnsettled(f"{path.name} vanished before it was read.") from problem
     except PermissionError as problem:
@@ -76,7 +76,7 @@ def opened(path: Path) -> BinaryIO:
 def check_unchanged(path: Path, surveyed: Survey) -> None:
     """Raises FileUnsettled when the file is gone or is no longer the one surveyed."""
     try:
-        now = _stamp(os.stat(path))
+        now = _stamp(path.stat())
     except OSError as problem:
         raise FileUnsettled(f"{path.name} vanished while it was read.") from problem
     if now != surveyed.stamp:

@@ -1,0 +1,1 @@
+"""Measured claims, and the scripts that measure them."""

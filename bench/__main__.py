@@ -1,0 +1,159 @@
+"""The engine's work beside a plain script of the same steps, in one run, as ratios.
+
+    ./metalayer bench [--sizes small,large] [--repeat N] [--json]
+
+Absolute figures depend on the machine and on what else it does; the ratio is what is claimed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench import script
+from etl.generate import Recipe, generate
+from etl.model import RunState
+from etl.service import open_service
+from etl.settings import ROOT, Settings
+
+SIZES = {"small": (10_000, 10_000), "large": (100_000, 1_000_000)}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Median seconds of both sides at one size; `ratio` is engine ÷ script."""
+
+    size: str
+    way: str  # "in process" or "whole command"
+    script_seconds: float
+    engine_seconds: float
+    stages: dict[str, float]
+
+    @property
+    def ratio(self) -> float:
+        """Below 1 the engine is the quicker one."""
+        return self.engine_seconds / self.script_seconds
+
+
+def main(argv: list[str]) -> int:
+    """Generate, measure, print."""
+    parser = argparse.ArgumentParser(prog="metalayer bench", description=__doc__)
+    parser.add_argument("--sizes", default="small,large", help="small, large or both")
+    parser.add_argument(
+        "--repeat", type=int, default=3, help="times each side is measured; the median counts"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    given = parser.parse_args(argv)
+    measures: list[Measure] = []
+    with tempfile.TemporaryDirectory(prefix="metalayer-bench-") as folder:
+        for size in given.sizes.split(","):
+            measures += _measure(size, Path(folder) / size, given.repeat)
+    print(
+        json.dumps([asdict(m) | {"ratio": m.ratio} for m in measures], indent=2)
+        if given.json
+        else _told(measures)
+    )
+    return 0
+
+
+def _measure(size: str, folder: Path, repeat: int) -> list[Measure]:
+    customers, sales = SIZES[size]
+    landing = folder / "landing"
+    _say(f"{size}: generating {customers:,} customers and {sales:,} sales")
+    generate(Recipe(customers=customers, sales=sales), landing)
+    _say(f"{size}: in process")
+    stages: dict[str, float] = {}
+    _engine(landing, folder / "warm-up", stages)  # imports and compiled statements are not the work
+    sides: list[tuple[float, float]] = []
+    for number in range(repeat):  # alternating, so that both sides see the same weather
+        plain = _timed(lambda n=number: script.build(landing, folder / f"script-{n}"))  # type: ignore[misc]
+        sides.append((plain, _engine(landing, folder / f"engine-{number}", stages)))
+    within = Measure(size, "in process", *map(statistics.median, zip(*sides, strict=True)), stages)
+    _say(f"{size}: whole commands")
+    commands: list[tuple[float, float]] = []
+    for number in range(repeat):
+        plain = _timed(lambda n=number: _script_command(landing, folder / f"script-command-{n}"))  # type: ignore[misc]
+        whole = _timed(lambda n=number: _engine_command(landing, folder / f"engine-command-{n}"))  # type: ignore[misc]
+        commands.append((plain, whole))
+    outside = Measure(size, "whole command", *map(statistics.median, zip(*commands, strict=True)), {})
+    shutil.rmtree(folder)
+    return [within, outside]
+
+
+def _settings(landing: Path, state: Path) -> Settings:
+    return Settings(
+        root=ROOT, project=ROOT, landing=landing, state=state,
+        warehouse=f"duckdb:///{state / 'warehouse.duckdb'}", ledger=f"sqlite:///{state / 'ledger.sqlite'}",
+    )  # fmt: skip
+
+
+def _engine(landing: Path, state: Path, stages: dict[str, float]) -> float:
+    """Seconds of a full build by a service that is already open, written to disk at the end as the script's is."""
+    with open_service(_settings(landing, state)) as service:
+        asked = service.request_run()
+        started = time.perf_counter()
+        ended = service.work(asked.run_id)
+        seconds = time.perf_counter() - started
+        if ended.state is not RunState.SUCCEEDED:
+            raise SystemExit(f"The run failed: {ended.error}")
+        stages.clear()
+        stages |= {timing.stage: round(timing.seconds, 3) for timing in service.timings(1)}
+        closing = time.perf_counter()
+    return seconds + time.perf_counter() - closing
+
+
+def _script_command(landing: Path, state: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "bench.script", str(landing), str(state)],
+        cwd=ROOT, env=_environment(), check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def _engine_command(landing: Path, state: Path) -> None:
+    environment = _environment() | {"METALAYER_LANDING": str(landing), "METALAYER_STATE": str(state)}
+    subprocess.run(
+        [str(ROOT / "metalayer"), "run", "--json"],
+        cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def _environment() -> dict[str, str]:
+    """Without the switch that makes every start compile everything again."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _told(measures: list[Measure]) -> str:
+    lines = [f"{'size':<8}{'':<16}{'plain script':>14}{'engine':>10}{'ratio':>8}"]
+    lines += [
+        f"{m.size:<8}{m.way:<16}{m.script_seconds:>12.2f} s{m.engine_seconds:>8.2f} s{m.ratio:>8.2f}"
+        for m in measures
+    ]
+    for m in measures:
+        if m.stages:
+            parts = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in m.stages.items())
+            lines.append(f"{m.size}: where the engine's time goes: {parts}")
+    return "\n".join(lines)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
