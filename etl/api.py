@@ -130,10 +130,10 @@ async def _body(request: Request) -> bytes:
 def _asked(body: bytes) -> tuple[str, dict[str, Any]]:
     """Method and arguments. Raises ValueError for anything else."""
     match json.loads(body):
-        case {"method": str(method), "kwargs": dict(kwargs)}:
-            return method, kwargs
-        case {"method": str(method)}:
-            return method, {}
+        case {"method": str(method), **rest}:
+            kwargs = rest.get("kwargs", {})
+            if isinstance(kwargs, dict):
+                return method, kwargs
     raise ValueError("it names no method with its kwargs")
 
 

@@ -170,7 +170,7 @@ def open_door(settings: Settings, say: Say, wait_seconds: float = WAIT_SECONDS) 
 
 
 def _way_in(settings: Settings, stack: ExitStack, say: Say, wait_seconds: float) -> Door:
-    give_up_at, told = time.monotonic() + wait_seconds, False
+    give_up_at: float | None = None
     while True:
         remote = living(settings)
         if remote is not None:
@@ -178,11 +178,13 @@ def _way_in(settings: Settings, stack: ExitStack, say: Say, wait_seconds: float)
         try:
             return LocalDoor(stack.enter_context(_opened(settings)), say)
         except WarehouseUnavailable as held:
-            if HELD not in held.message or time.monotonic() >= give_up_at:
+            if HELD not in held.message:
                 raise
-            if not told:
-                say(f"{held.message} Waiting up to {wait_seconds:.0f} s …")
-                told = True
+            if give_up_at is None:
+                give_up_at = time.monotonic() + wait_seconds
+                say(f"{held.message} Waiting up to {wait_seconds:g} s …")
+            if time.monotonic() >= give_up_at:
+                raise
             time.sleep(POLL_SECONDS)
 
 

@@ -186,13 +186,16 @@ def _check_warnings(
 
 def _notes(tables: Sequence[TableFacts], checks: Sequence[CheckFacts]) -> Iterator[str]:
     """What was not examined and neither blocks nor warns."""
-    waiting = [table.short for table in tables if waits_for_files(table)]
+    waiting = [table for table in tables if waits_for_files(table)]
     if waiting:
-        yield f"nothing has landed yet for {', '.join(waiting)}"
+        yield f"nothing has landed yet for {', '.join(table.short for table in waiting)}"
+    told = {table.name for table in waiting}
     grey = [
         f"{facts.check} of {short(facts.table)}"
         for facts in checks
-        if facts.severity != Severity.BLOCK and standing(facts, tables) == CheckState.UNEXAMINED
+        if facts.severity != Severity.BLOCK
+        and facts.table not in told
+        and standing(facts, tables) == CheckState.UNEXAMINED
     ]
     if grey:
         yield f"{count(len(grey), 'other check')} examined nothing: {_some(grey)}"

@@ -12,8 +12,7 @@ found = data.verdict()
 widgets.verdict(str(found.state), found.headline, found.detail, found.reasons)
 
 accounts = reads_quality.accounts()
-checks = reads_quality.checks()
-if not (accounts.row_totals or accounts.refused or checks):
+if not quality.anything_landed(accounts):
     widgets.empty("verified_user", "Nothing to examine yet", words.LAND_FILES)
     st.stop()
 
@@ -24,7 +23,7 @@ with where:
     quality.money_account(accounts.money_totals)
     quality.batches(accounts)
 with examined:
-    quality.checks(checks)
+    quality.checks(reads_quality.checks())
 with aside:
     quality.quarantine(reads_quality.reasons(), accounts.retention)
     quality.unreadable(reads_quality.unreadable())

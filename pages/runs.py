@@ -25,7 +25,7 @@ if recent:
     with widgets.card("timings", "Where the time goes", words.TIMED):
         runs.timings(data.living().timings(reads_runs.TIMED_RUNS))
 else:
-    widgets.empty("play_circle", words.NO_RUNS, words.RUN_FIRST)
+    widgets.empty("play_circle", words.NO_RUNS, words.RUN_SOMETHING)
 
 with widgets.card("pipelines", "Pipelines"):
     runs.pipelines(data.living().pipelines())

@@ -215,7 +215,12 @@ def timeline(bars: Sequence[Bar], rows: Sequence[str], length: float, key: str) 
     )
     fig.update_layout(barmode="overlay", bargap=0.4, margin={"t": 30})
     fig.update_xaxes(
-        range=[0, (length or 1) * 1.02], ticksuffix=" s", nticks=6, side="top", rangemode="tozero"
+        range=[0, (length or 1) * 1.02],
+        ticksuffix=" s",
+        nticks=5,
+        tickangle=0,
+        side="top",
+        rangemode="tozero",
     )
     fig.update_yaxes(
         categoryorder="array",

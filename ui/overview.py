@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from etl.model import Run
 
 RECENT_RUNS = 6
+HERE = ("", "overview")
 
 
 def title() -> Workspace:
@@ -168,8 +169,9 @@ def attention(sights: Sequence[Sight]) -> None:
         for at, sight in enumerate(sights):
             with st.container(gap=None):
                 widgets.line(str(sight.state), sight.headline, sight.detail, top=True)
-                with st.container(key=f"act-{at}"):
-                    widgets.page_link(sight.page, sight.action)
+                if sight.page not in HERE:
+                    with st.container(key=f"act-{at}"):
+                        widgets.page_link(sight.page, sight.action)
 
 
 def recent_runs(runs: Sequence[Run]) -> None:

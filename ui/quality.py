@@ -29,6 +29,11 @@ def _rows(count: Any) -> str:
     return fmt.MISSING if pd.isna(count) else fmt.count(int(count))
 
 
+def anything_landed(found: Accounts) -> bool:
+    """Whether a file ever came in, were it only to be refused."""
+    return bool(found.refused) or any(total.lines for total in found.row_totals)
+
+
 def retention(kept: Sequence[Retention]) -> None:
     """Silver rows ÷ bronze rows of each source, never without what explains the rest."""
     with card("retention", "Retention", words.RETENTION_LEAD):
@@ -102,12 +107,19 @@ def _legend_lines(account: Account) -> str:
 def _proof(account: Account, write: Callable[[Any], str]) -> str:
     """`Closes 20,401 = 20,000 + 341 + 57 + 3 · difference 0`."""
     terms = " + ".join(write(part.amount) for part in account.parts) or write(0)
-    mark = pill("passed", "Closes") if account.closes else pill("failed", "Open")
+    mark = _mark(account)
     return (
         f'<div class="row wrap num line">{mark}<span>{write(account.whole)} = {terms}</span>'
         f'<span class="muted">{escape(account.name.lower())} · difference '
         f"{write(account.difference)}</span></div>"
     )
+
+
+def _mark(account: Account) -> str:
+    """An account of nothing was not examined; it does not close."""
+    if not account.closes:
+        return pill("failed", "Open")
+    return pill("passed", "Closes") if account.whole else pill("unexamined")
 
 
 def money_account(totals: Sequence[MoneyAccount]) -> None:
@@ -158,7 +170,7 @@ def batches(found: Accounts) -> None:
 def _batch(row: Mapping[Hashable, Any], numbers: Sequence[str]) -> list[Cell]:
     open_by = row["difference"]
     mark = pill("failed", f"Open by {_rows(open_by)}") if open_by else pill("passed", "Closes")
-    return [_code(str(row["file"])), *(_rows(row[name]) for name in numbers), Html(mark)]
+    return [str(row["file"]), *(_rows(row[name]) for name in numbers), Html(mark)]
 
 
 def _listed(frame: pd.DataFrame, name: str) -> None:

@@ -305,7 +305,8 @@ def _filled(frame: pd.DataFrame, *counts: str) -> pd.DataFrame:
 
 
 def _within(frame: pd.DataFrame, period: Period) -> pd.DataFrame:
-    return frame[[_inside(month, period) for month in frame["month"]]]
+    kept = pd.Series([_inside(month, period) for month in frame["month"]], index=frame.index, dtype=bool)
+    return frame[kept]
 
 
 def _inside(month: date, period: Period) -> bool:

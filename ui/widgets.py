@@ -19,7 +19,7 @@ from ui.tokens import LAYERS, TOKENS, look
 ASSETS = Path(__file__).resolve().parent / "assets"
 PAGES = ASSETS.parent.parent / "pages"
 PAIR = 2  # a table of names and values stays one on a phone
-MOST_COLUMNS = 8
+MOST_COLUMNS = 9
 MOST_TURNED = 4
 _SHIELD = {
     "passed": "verified_user",

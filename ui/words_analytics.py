@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NO_REGIONS = "No revenue by region yet"
 NO_PRODUCTS = "No products yet"
 RUN_FIRST = "Run everything from Overview; this page fills with the first published version."
+RUN_SOMETHING = "Run everything from Overview, or put a file into the landing folder."
 NOT_DECLARED = "None of the tables this page reads is published. It needs {}."
 NO_SALES = "No sales in these months"
 PICK_REGION = "A click on a bar chooses a region."

@@ -53,14 +53,13 @@ def exact_pass(text: Text, header: Header, grammar: Grammar, scratch: BinaryIO) 
     judge = _Judge(text, header, grammar)
     with text.path.open("rb") as stream:
         stream.seek(header.end)
-        rest = b""
-        while window := rest + _more(stream, len(rest), text.name):
-            final = stream.tell() >= text.survey.size_bytes
-            rest = judge.take(window, final)
+        rest, final = b"", False
+        while not final:
+            more = _more(stream, len(rest), text.name)
+            final = not more or stream.tell() >= text.survey.size_bytes  # a file that shrinks ends early
+            rest = judge.take(rest + more, final)
             scratch.write(b"".join(judge.records))
             judge.forget_records()
-            if final and not rest:
-                break
     return judge.tally
 
 

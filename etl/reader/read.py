@@ -126,6 +126,8 @@ class _Reading:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, contract: Contract, scratch: Path) -> None:
         self._duck, self._contract, self._scratch = connection, contract, scratch
+        if len(contract.dialect.quote.encode()) > 1:
+            raise FileRefused(f"{contract.file} quotes with '{contract.dialect.quote}'.", "Use one ASCII character.")
         self._grammar = Grammar(contract.dialect)
 
     def read(self, place: Path, surveyed: Survey, part: Path, target: Path) -> ReadResult:

@@ -2,73 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from html import unescape
 from pathlib import Path
-from typing import Any
 
 import pytest
-import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from etl.errors import MetaLayerError
 from etl.process import process
 from etl.service import Service, start_service
-from etl.settings import ROOT
+from tests.pages.screens import HOSTILE, Page, draw
 from tests.workspaces import CUSTOMERS, SALES, few_files, land, opened, run, workspace
-
-HOSTILE = "<img src=x onerror=alert(1)>"
-_TAG = re.compile(r"<[^>]+>")
-
-
-class Screen:
-    """One visit: the page as drawn, and what can be read on it."""
-
-    def __init__(self, app: AppTest) -> None:
-        self.app = app
-
-    @property
-    def html(self) -> str:
-        """The markup of everything the widgets drew."""
-        return "\n".join(str(block.proto.body) for block in self.app.get("html"))
-
-    @property
-    def text(self) -> str:
-        """What a reader sees of it, in one line."""
-        return re.sub(r"\s+", " ", unescape(_TAG.sub(" ", self.html.partition("</style>")[2])))
-
-    @property
-    def verdicts(self) -> list[str]:
-        """The sentences on a tint, from the top."""
-        return [unescape(_TAG.sub("", said)) for said in re.findall(r'class="say">(.*?)</div>', self.html)]
-
-    @property
-    def toasts(self) -> list[str]:
-        """What pops up."""
-        return [toast.value for toast in self.app.toast]
-
-    def keys(self, kind: str) -> list[str]:
-        """The keys of all elements of a kind, such as `button`."""
-        return [element.key for element in self.app.get(kind)]
-
-    def click(self, key: str) -> Screen:
-        """Press the button with that key and draw again."""
-        self.app.button(key=key).click().run()
-        return self
-
-
-def draw(page: str, **query: str) -> Screen:
-    """The page of that name, as the script that Streamlit runs draws it."""
-    app = AppTest.from_file(ROOT / "ui" / "main.py", default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    if page != "overview":
-        app.run()
-        app.switch_page(f"../pages/{page}.py")
-    app.run()
-    assert not app.exception, app.exception
-    return Screen(app)
 
 
 @pytest.fixture(autouse=True)
@@ -78,21 +21,20 @@ def _engine_as_it_was() -> Iterator[None]:
     before = living.service, living.problem
     yield
     living.service, living.problem = before
-    st.cache_data.clear()
-    st.cache_resource.clear()
+
+
+Serve = Callable[..., None]
+"""Makes a service, or the error that kept it from starting, the one of this process."""
 
 
 @pytest.fixture
-def serve() -> Callable[[Service | None, MetaLayerError | None], None]:
+def serve() -> Serve:
     """Make a service, or the error that kept it from starting, the one of this process."""
 
     def install(service: Service | None, problem: MetaLayerError | None = None) -> None:
         process().service, process().problem = service, problem
 
     return install
-
-
-Serve = Callable[..., None]
 
 
 @pytest.fixture
@@ -131,8 +73,14 @@ def published_faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servi
     """Few rows with faults: 2 quarantined, 1 superseded, 1 unreadable line, 1 refused file."""
     settings = workspace(tmp_path_factory.mktemp("faults"))
     few_files(settings)
-    land(settings, "crm/crm_customers_2.csv", f"{CUSTOMERS}3,Cyrus,cy@example.com,WEST\n4,{HOSTILE},d@example.com,\n")
-    land(settings, "erp/erp_sales_2.csv", f'{SALES}5,12,2,1,2026-03-01,{HOSTILE}\n6,12,"2,1,2026-03-01,5.00\n')
+    land(
+        settings,
+        "crm/crm_customers_2.csv",
+        f"{CUSTOMERS}3,Cyrus,cy@example.com,WEST\n4,{HOSTILE},d@example.com,\n",
+    )
+    land(
+        settings, "erp/erp_sales_2.csv", f'{SALES}5,12,2,1,2026-03-01,{HOSTILE}\n6,12,"2,1,2026-03-01,5.00\n'
+    )
     land(settings, "erp/erp_sales_3.csv", b"\x89PNG\r\n\x1a\n\x00\x00")
     with opened(settings) as service:
         run(service)
@@ -154,7 +102,9 @@ def blocked(tmp_path: Path, serve: Serve) -> Iterator[Service]:
     with opened(settings) as service:
         run(service)
         gold = settings.project / "gold" / "customer_analytics.sql"
-        gold.write_text(gold.read_text().replace("buying_customers > total_customers", "buying_customers >= 0"))
+        gold.write_text(
+            gold.read_text().replace("buying_customers > total_customers", "buying_customers >= 0")
+        )
         run(service)
         serve(service)
         yield service
@@ -185,10 +135,6 @@ def unstartable(tmp_path: Path, serve: Serve) -> MetaLayerError:
 
 
 @pytest.fixture
-def page() -> Callable[..., Screen]:
+def page() -> Page:
     """Draw a page by name."""
     return draw
-
-
-Page = Callable[..., Screen]
-Element = Any

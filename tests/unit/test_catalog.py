@@ -16,7 +16,7 @@ from etl.catalog import Catalog, load_catalog
 from etl.contracts.portable import DIALECTS
 from etl.errors import CatalogError, UsageError
 from etl.goldfile import render
-from etl.model import Kind, Layer, Severity, Table
+from etl.model import Kind, Layer, Severity
 
 ROOT = Path(__file__).parents[2]
 
@@ -209,7 +209,7 @@ LIMITED = """\
 
 
 @pytest.fixture
-def limited(project) -> Table:
+def limited(project):
     return project(a=contract("orders", columns=LIMITED), b=contract("owners")).table("orders_clean")
 
 

@@ -1,0 +1,148 @@
+"""What every part of the service stands on: workspace, catalog, warehouse, ledger, engine."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from etl import system as systems
+from etl.catalog import Catalog, load_catalog
+from etl.engine import Engine
+from etl.errors import CatalogError, UsageError
+from etl.execution import Retry, Tools
+from etl.ledger import Ledger
+from etl.model import Contract, Run
+from etl.reader import Reader
+from etl.resources import ResourceWatch
+from etl.scheduler import Scheduler
+from etl.settings import Settings
+from etl.standing import Standing, read_standing
+from etl.warehouse import Warehouse
+
+DIRTY = "dirty_sample"
+STANDING_SECONDS = 2.0  # a snapshot is read again after this even when nothing was published: freshness moves
+
+
+def utc_now() -> datetime:
+    """The clock of the living service."""
+    return datetime.now(UTC)
+
+
+class Base:
+    """The parts of one workspace."""
+
+    def __init__(
+        self, settings: Settings, catalog: Catalog, warehouse: Warehouse, ledger: Ledger,
+        clock: Callable[[], datetime] = utc_now, retry: Retry | None = None,
+    ) -> None:  # fmt: skip
+        self.settings = settings
+        self.catalog = catalog
+        self._warehouse = warehouse
+        self._ledger = ledger
+        self._clock = clock
+        self._watch = ResourceWatch(settings.state, clock)
+        self._started_at = clock()
+        self._cache: tuple[tuple[int, int], float, Standing] | None = None
+        self._cache_lock = threading.Lock()
+        self.engine = Engine(
+            self._tools(retry or Retry()), settings.state / "logs", self._take_up_catalog, self._keep_report
+        )
+        self._catalog_files = project_files(settings.project)
+        self._catalog_problems: tuple[str, ...] = ()
+        self.scheduler: Scheduler | None = None
+
+    def _tools(self, retry: Retry) -> Tools:
+        files = self.settings.files
+        return Tools(
+            catalog=self.catalog,
+            warehouse=self._warehouse,
+            ledger=self._ledger,
+            clock=self._clock,
+            roots=self.landing_roots,
+            reader=lambda roots: Reader(roots, files, self.settings.threads, self.settings.memory_limit),
+            bronze_file=self._bronze_file,
+            migrate=lambda: f"The ledger stands at revision {self._ledger.revision()}.",
+            retry=retry,
+        )
+
+    def _bronze_file(self, contract: Contract, batch_id: str) -> Path:
+        folder = self.settings.files / "bronze" / contract.bronze_table
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{batch_id}.parquet"
+
+    def landing_roots(self) -> tuple[Path, ...]:
+        """The folders files are taken from: the landing folder, and the dirty sample once it is loaded."""
+        if self.settings.sample and self._ledger.marks().get(DIRTY) == "on":
+            return (self.settings.landing, self.settings.dirty_sample)
+        return (self.settings.landing,)
+
+    def _reread_catalog(self) -> None:
+        """Contracts and gold files edited while the service lives take effect; broken ones leave the last good ones."""
+        files = project_files(self.settings.project)
+        if files == self._catalog_files:
+            return
+        self._catalog_files = files
+        try:
+            catalog = load_catalog(self.settings.project)
+        except CatalogError as broken:
+            self._catalog_problems = tuple(str(problem) for problem in broken.problems)
+        else:
+            self._catalog_problems = ()
+            self.catalog = catalog
+        self._cache = None
+
+    def _take_up_catalog(self) -> None:
+        """Before a run, when nothing is at work: the engine goes on with the catalog as it is now."""
+        self._reread_catalog()
+        if self.engine.tools.catalog is not self.catalog:
+            self._warehouse.prepare(list(self.catalog.contracts.values()))
+            self.engine.tools = replace(self.engine.tools, catalog=self.catalog)
+
+    def _standing(self) -> Standing:
+        stamp = (self._warehouse.version(), self._ledger.stamp())
+        with self._cache_lock:
+            cached = self._cache
+            if cached and cached[0] == stamp and time.monotonic() - cached[1] < STANDING_SECONDS:
+                return cached[2]
+            standing = read_standing(
+                self.catalog, self._warehouse, self._ledger, self._clock, self._catalog_problems
+            )
+            self._cache = (stamp, time.monotonic(), standing)
+            return standing
+
+    def version(self) -> int:
+        """Rises with every publication and every batch; 0 while nothing is there."""
+        return self._warehouse.version()
+
+    def _contract(self, source: str) -> Contract:
+        if source not in self.catalog.contracts:
+            raise UsageError(
+                f"There is no source {source!r}.", f"There are: {', '.join(self.catalog.contracts)}."
+            )
+        return self.catalog.contracts[source]
+
+    def _with_quarantine(self) -> list[Contract]:
+        published = self._warehouse.published()
+        return [c for c in self.catalog.contracts.values() if f"silver.{c.silver_table}" in published]
+
+    def _parts(self) -> systems.Parts:
+        return systems.Parts(
+            self.settings, self._warehouse, self._ledger, self.engine, self.scheduler, self._clock
+        )
+
+    def _next_due(self, pipeline: str) -> datetime | None:
+        return self.scheduler.next_due(pipeline) if self.scheduler else None
+
+    def _keep_report(self, run: Run) -> None:
+        """What follows the end of a run."""
+
+
+def project_files(project: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, size and time of every contract and gold file: what tells that one was edited."""
+    found = [*sorted((project / "contracts").glob("*.yaml")), *sorted((project / "gold").glob("*.sql"))]
+    stats = [(path, path.stat()) for path in found]
+    return tuple((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats)

@@ -1,0 +1,105 @@
+"""Rows of tables, of quarantine and of people's own queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from etl.errors import UsageError
+from etl.explain import explain
+from etl.facts import (
+    Explained,
+    ReasonCount,
+    Rows,
+)
+from etl.gate import require_select
+from etl.layers.silver import quarantine_table
+from etl.service.base import Base
+
+
+class Querying(Base):
+    """Reads that return rows."""
+
+    def quarantine_reasons(self) -> tuple[ReasonCount, ...]:
+        """How many rows and lines carry each reason, most first."""
+        counts = [
+            ReasonCount(source, reason, rows, unreadable=True)
+            for source, reason, rows in self._warehouse.query(
+                "select source, reason, count(*) from quarantine.unreadable_lines group by all"
+            ).rows
+        ]
+        for contract in self._with_quarantine():
+            schema, name = quarantine_table(contract).split(".", 1)
+            found = self._warehouse.query(
+                f'select reason, count(*) from (select unnest(_reasons) as reason from {schema}."{name}") group by all'  # noqa: S608
+            )
+            counts += [ReasonCount(contract.source, reason, rows) for reason, rows in found.rows]
+        return tuple(sorted(counts, key=lambda count: (-count.rows, count.source, count.reason)))
+
+    def quarantine(self, source: str, limit: int = 1000, reason: str = "") -> Rows:
+        """The quarantined rows of a source, as received, with their reasons. Raises UsageError for an unknown one."""
+        contract = self._contract(source)
+        if contract not in self._with_quarantine():
+            return Rows((), (), ())
+        schema, name = quarantine_table(contract).split(".", 1)
+        wanted = "where list_contains(_reasons, ?)" if reason else ""
+        return self._warehouse.query(
+            f'select * from {schema}."{name}" {wanted} order by _batch_id, _row_number',  # noqa: S608
+            [reason] if reason else [],
+            limit,
+        )
+
+    def unreadable(self, source: str = "", limit: int = 1000) -> Rows:
+        """Lines that could not be taken apart, kept raw."""
+        return self._warehouse.query(
+            "select source, batch_id, line_number, raw, reason from quarantine.unreadable_lines "
+            "where ? in ('', source) order by source, batch_id, line_number",
+            [source],
+            limit,
+        )
+
+    def rows(
+        self, table: str, *, columns: Sequence[str] = (), where: Mapping[str, Any] | None = None,
+        order_by: Sequence[str] = (), limit: int = 100_000,
+    ) -> Rows:  # fmt: skip
+        """Rows of one published table. Raises UsageError for unknown tables and columns, and for one never built."""
+        found = self.catalog.table(table)
+        if found.name not in self._warehouse.published():
+            raise UsageError(f"{found.name} has never been built.", f"Run {found.name} first.")
+        known = self._column_names(found.name)
+        asked = [*columns, *(where or {}), *(name.lstrip("-") for name in order_by)]
+        for name in asked:
+            if name not in known:
+                raise UsageError(f"{found.name} has no column {name!r}.", f"It has: {', '.join(known)}.")
+        sql, params = _select(found.name, columns or known, where or {}, order_by)
+        return self._warehouse.query(sql, params, limit)
+
+    def _column_names(self, table: str) -> list[str]:
+        own = [field.name for field in self.catalog.tables[table].fields]
+        bronze_places = ["_batch_id", "_row_number"] if table.startswith("bronze.") else []
+        return list(dict.fromkeys([*own, *bronze_places]))
+
+    def select(self, sql: str, params: Sequence[Any] = (), limit: int = 10_000) -> Rows:
+        """One read-only SELECT. Raises UsageError for anything else, WarehouseError when the warehouse refuses it."""
+        return self._warehouse.query(require_select(sql), params, limit)
+
+    def explain(self, table: str, key: str) -> Explained:
+        """Where one row is, and why."""
+        return explain(self.catalog, self._warehouse, table, key)
+
+
+def _select(
+    table: str, columns: Sequence[str], where: Mapping[str, Any], order_by: Sequence[str]
+) -> tuple[str, list[Any]]:
+    schema, name = table.split(".", 1)
+    params: list[Any] = []
+    conditions = []
+    for column, wanted in where.items():
+        values = list(wanted) if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
+        conditions.append(f'"{column}" in ({", ".join("?" * len(values))})' if values else "false")
+        params += values
+    order = [f'"{item.lstrip("-")}"{" desc" if item.startswith("-") else ""}' for item in order_by]
+    sql = f'select {", ".join(f"{chr(34)}{column}{chr(34)}" for column in columns)} from {schema}."{name}"'  # noqa: S608
+    sql += f" where {' and '.join(conditions)}" if conditions else ""
+    sql += f" order by {', '.join(order)}" if order else ""
+    return sql, params

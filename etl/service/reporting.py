@@ -1,0 +1,83 @@
+"""The validation report: made at the end of each orchestrator run, kept, rendered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from etl import plan as planning
+from etl.errors import UsageError
+from etl.facts import (
+    Report,
+    ReportSummary,
+    Rows,
+)
+from etl.model import Layer, Run, RunState
+from etl.report import ReportInput, build_report, report_from_dict, report_to_dict
+from etl.report.given import Measure
+from etl.report.render import render
+from etl.service.querying import Querying
+from etl.service.reading import Reading
+
+
+class Reporting(Reading, Querying):
+    """Reports of this workspace."""
+
+    def report(self, report_id: int | None = None) -> Report | None:
+        """A kept report; the newest without an id. Raises UsageError for an unknown id."""
+        kept = self._ledger.report(report_id)
+        if kept is None:
+            if report_id is not None:
+                raise UsageError(f"There is no report {report_id}.", "See `report list` for the kept ones.")
+            return None
+        return replace(report_from_dict(kept["body"]), report_id=kept["report_id"])
+
+    def reports(self, limit: int = 50) -> tuple[ReportSummary, ...]:
+        """Kept reports, newest first."""
+        return tuple(self._ledger.reports(limit))
+
+    def report_text(self, report_id: int | None, form: str) -> str:
+        """A kept report as "md", "html" or "json"; "" while none is kept."""
+        found = self.report(report_id)
+        return render(found, form) if found else ""
+
+    def _keep_report(self, run: Run) -> None:
+        """A report is made at the end of each orchestrator run, however it ended."""
+        if run.pipeline == planning.INIT and run.state is RunState.SUCCEEDED:
+            self._ledger.set_paused(planning.INIT, True)
+        if run.pipeline != planning.MASTER:
+            return
+        report = build_report(self._report_input(run.run_id))
+        self._ledger.save_report(
+            run.run_id, report.version, report.made_at, report.ready, report.headline, report_to_dict(report)
+        )
+
+    def _report_input(self, run_id: int) -> ReportInput:
+        standing = self._standing()
+        return ReportInput(
+            run_id=run_id, now=self._clock(), workspace=self.workspace(), verdict=standing.verdict,
+            layers=standing.layers, tables=standing.tables, checks=standing.checks, accounts=standing.accounts,
+            sources=standing.sources, pipelines=self.pipelines(), runs=tuple(self._ledger.runs(20)),
+            timings=self.timings(20), system=self.system(), reasons=self.quarantine_reasons(),
+            regional=self._gold("gold.customer_analytics"), products=self._gold("gold.product_analytics"),
+            batches=standing.batches, attention=standing.attention, completeness=self._completeness(),
+            next_due=self._next_due(planning.MASTER),
+        )  # fmt: skip
+
+    def _gold(self, table: str) -> Rows | None:
+        if table not in self._warehouse.published() or table not in self.catalog.tables:
+            return None
+        return self.rows(table, order_by=["-total_revenue"])
+
+    def _completeness(self) -> tuple[Measure, ...]:
+        measures = []
+        for table in self.catalog.layer(Layer.SILVER):
+            if table.name not in self._warehouse.published():
+                continue
+            names = [field.name for field in table.fields if not field.name.startswith("_")]
+            counted = ", ".join(f'count("{name}")' for name in names)
+            schema, short = table.name.split(".", 1)
+            row = self._warehouse.query(f'select count(*), {counted} from {schema}."{short}"').rows[0]  # noqa: S608
+            measures += [
+                Measure(table.name, name, row[0], filled) for name, filled in zip(names, row[1:], strict=True)
+            ]
+        return tuple(measures)
