@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from etl.errors import LedgerError, MetaLayerError
-from etl.execution import Execution, Tools
+from etl.execution import Execution
 from etl.model import Run, RunState
+from etl.steps import Tools
 
 POLL_SECONDS = 0.25
 

@@ -1,77 +1,21 @@
-"""One run being executed: its tasks with their attempts, what was built aside, and the publication at the end."""
+"""One run being executed: its plan becomes tasks, each task has attempts, and the run has an end."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import psutil
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
-from etl import accounts, checks
-from etl import plan as planning
-from etl.catalog import Catalog
-from etl.errors import MetaLayerError, RunCancelled, WarehouseError
+from etl.errors import MetaLayerError, RunCancelled
 from etl.facts import StageTiming
-from etl.layers import bronze, gold, silver
-from etl.ledger import Ledger, NewTask
-from etl.model import (
-    Batch,
-    BatchState,
-    CheckResult,
-    CheckState,
-    Contract,
-    Layer,
-    MoneyAccount,
-    Plan,
-    RowAccount,
-    Run,
-    RunState,
-    Step,
-    Table,
-    TaskState,
-)
-from etl.reader import Reader
-from etl.warehouse import Built, Publication, Warehouse
+from etl.ledger import NewTask
+from etl.model import Plan, Run, RunState, Step, TaskState
+from etl.steps import RunInterrupted, Steps, TaskSkipped, Tools, Work
 
-THIS_VERSION = 0  # in a built table's inputs: the version that is being published
-
-
-@dataclass(frozen=True)
-class Retry:
-    """How often and how patiently a transient fault is tried again."""
-
-    attempts: int = 4
-    first_wait_seconds: float = 0.5
-    longest_wait_seconds: float = 10.0
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What an execution works with."""
-
-    catalog: Catalog
-    warehouse: Warehouse
-    ledger: Ledger
-    clock: Callable[[], datetime]
-    roots: Callable[[], Sequence[Path]]
-    reader: Callable[[Sequence[Path]], Reader]
-    bronze_file: Callable[[Contract, str], Path]  # (contract, batch_id) → where its Parquet file goes
-    migrate: Callable[[], str]
-    retry: Retry = field(default_factory=Retry)
-    compiled: dict[str, silver.SilverSQL] = field(default_factory=dict)
-
-
-class TaskSkipped(MetaLayerError):
-    """A task whose upstream failed."""
-
-
-class RunInterrupted(MetaLayerError):
-    """The process is asked to end while a run is at work."""
+Ended = tuple[RunState, str, int | None]  # how, why if not well, the version published
 
 
 class Execution:
@@ -84,72 +28,54 @@ class Execution:
         on_progress: Callable[[], None] = lambda: None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._stopping = stopping
         self.run = run
         self.tools = tools
-        self.on_progress = on_progress
-        self.built: dict[str, Built] = {}
-        self.failed: dict[str, str] = {}  # table or step → its message
+        self.steps = Steps(run, tools, self._check_cancelled)
         self.faults: list[str] = []  # messages of the failed ones; what was skipped only follows from them
-        self.landed: set[str] = set()  # bronze tables that got new batches in this run
-        self.results: list[CheckResult] = []
         self.timings: dict[str, StageTiming] = {}
-        self.version: int | None = None
-        self.inventory = bronze.Inventory({}, (), ())
-        self._waiting: dict[str, list[bronze.Found]] = {}
-        self._reader: Reader | None = None
-        self._plan: Plan | None = None
+        self._on_progress = on_progress
+        self._stopping = stopping
 
-    # -- from start to end -----------------------------------------------------------------------------------
+    @property
+    def version(self) -> int | None:
+        """The version this run has published, if it has."""
+        return self.steps.version
 
-    def go(self) -> tuple[RunState, str, int | None]:
-        """Do every task of the plan. Returns how the run ended, why if not well, and the version published."""
+    def go(self) -> Ended:
+        """Do every task of the plan."""
         try:
-            self._plan = self._make_plan()
-            ids = self._plan_tasks(self._plan)
-            for step in self._plan.steps:
-                self._check_cancelled()
-                self._do(step, ids)
+            plan = self.steps.make_plan()
+            self._do_all(plan, self._plan_tasks(plan))
         except RunCancelled as cancelled:
             return RunState.CANCELLED, cancelled.message, self.version
         except RunInterrupted as stopped:
             return RunState.INTERRUPTED, str(stopped), self.version
         finally:
-            if self._reader is not None:
-                self._reader.close()
-            self._clear_builds()
+            self.steps.close()
             self.tools.ledger.save_timings(list(self.timings.values()))
-        state = RunState.FAILED if self.failed else RunState.SUCCEEDED
+        state = RunState.FAILED if self.steps.failed else RunState.SUCCEEDED
         return state, "\n".join(dict.fromkeys(self.faults)), self.version
 
-    def _clear_builds(self) -> None:
-        with suppress(WarehouseError):  # leftovers are swept again at the next start
-            self.tools.warehouse.drop_builds()
+    def _do_all(self, plan: Plan, ids: Mapping[str, int]) -> None:
+        children = {step.parent: step.name for step in plan.steps if step.parent}  # parent → its last child
+        for step in plan.steps:
+            self._check_cancelled()
+            if step.name in children:
+                self.tools.ledger.start_task(ids[step.name])
+                continue
+            self._do(step, ids[step.name])
+            if children.get(step.parent) == step.name:
+                self._end_parent(step.parent, plan, ids[step.parent])
 
-    def _make_plan(self) -> Plan:
-        selection = self._selection()
-        has_bronze = any(name.startswith("bronze.") for name in selection.tables)
-        self._survey_landing() if has_bronze else None
-        counts = {name: len(files) for name, files in self._waiting.items()}
-        state = planning.State(self.tools.warehouse.published(), counts)
-        self.selection = selection
-        return planning.make_plan(self.tools.catalog, selection, state)
-
-    def _selection(self) -> planning.Selection:
-        run = self.run
-        if run.from_run is not None:
-            return planning.continue_from(self.tools.catalog, self.tools.ledger.run(run.from_run))
-        return planning.select(self.tools.catalog, run.targets, full=run.full, downstream=run.downstream)
-
-    def _survey_landing(self) -> None:
-        contracts = self.tools.catalog.contracts.values()
-        self.inventory = bronze.look(self.tools.roots(), contracts)
-        arrivals, batches = self.tools.warehouse.arrivals(), self.tools.warehouse.batches()
-        for contract in contracts:
-            files = self.inventory.found.get(contract.source, ())
-            self._waiting[f"bronze.{contract.bronze_table}"] = bronze.new_files(
-                files, contract, arrivals, batches
-            )
+    def _end_parent(self, parent: str, plan: Plan, task_id: int) -> None:
+        """A task with children ends as they did."""
+        own = [step.name for step in plan.steps if step.parent == parent]
+        failed = [name for name in own if name in self.steps.failed]
+        state = TaskState.FAILED if failed else TaskState.SUCCEEDED
+        message = (
+            f"{', '.join(failed)} failed." if failed else f"{len(own)} source{'' if len(own) == 1 else 's'}."
+        )
+        self.tools.ledger.finish_task(task_id, state, None, message)
 
     def _plan_tasks(self, plan: Plan) -> dict[str, int]:
         tasks = [
@@ -168,39 +94,36 @@ class Execution:
         if self.tools.ledger.cancel_requested(self.run.run_id):
             raise RunCancelled("Cancelled on request.", "What was published stays.")
 
-    # -- one task --------------------------------------------------------------------------------------------
-
-    def _do(self, step: Step, ids: Mapping[str, int]) -> None:
-        work = self._work_of(step)
-        task_id = ids[step.name]
+    def _do(self, step: Step, task_id: int) -> None:
+        work = self.steps.work_of(step)
         started, cpu = time.perf_counter(), time.process_time()
         try:
             rows, message = self._attempts(task_id, work)
             self.tools.ledger.finish_task(task_id, TaskState.SUCCEEDED, rows, message)
         except TaskSkipped as skipped:
             self.tools.ledger.skip_task(task_id, skipped.message)
-            self.failed[step.name], rows = skipped.message, None
+            self.steps.failed[step.name], rows = skipped.message, None
         except (RunCancelled, RunInterrupted):
             self.tools.ledger.finish_task(task_id, TaskState.FAILED, None, "Cancelled on request.")
             raise
         except MetaLayerError as fault:
             self.tools.ledger.finish_task(task_id, TaskState.FAILED, None, str(fault))
             self.faults.append(str(fault))
-            self.failed[step.name], rows = str(fault), None
+            self.steps.failed[step.name], rows = str(fault), None
         self._add_timing(step, rows, time.perf_counter() - started, time.process_time() - cpu)
-        self.on_progress()
+        self._on_progress()
 
-    def _attempts(self, task_id: int, work: Callable[[], tuple[int | None, str]]) -> tuple[int | None, str]:
+    def _attempts(self, task_id: int, work: Work) -> tuple[int | None, str]:
         retry = self.tools.retry
 
         def note(state: RetryCallState) -> None:
             fault = state.outcome.exception() if state.outcome else None
             self.tools.ledger.retry_task(task_id, str(fault))
-            self.on_progress()
+            self._on_progress()
 
         def start(_: RetryCallState) -> None:
             self.tools.ledger.start_task(task_id)
-            self.on_progress()
+            self._on_progress()
 
         trying = Retrying(
             retry=retry_if_exception(lambda fault: isinstance(fault, MetaLayerError) and fault.transient),
@@ -224,235 +147,3 @@ class Execution:
             peak_memory_bytes=max(so_far.peak_memory_bytes or 0, memory),
             cpu_seconds=(so_far.cpu_seconds or 0.0) + cpu,
         )
-
-    def _work_of(self, step: Step) -> Callable[[], tuple[int | None, str]]:
-        named: dict[str, Callable[[], tuple[int | None, str]]] = {
-            "create_schemas": self._create_schemas,
-            "migrate_ledger": lambda: (None, self.tools.migrate()),
-            "validate_source_data": self._validate_sources,
-            "determine_processing_branch": self._determine_branch,
-            "validate": self._validate_bronze,
-            "publish": self._publish,
-        }
-        if step.name in named:
-            return named[step.name]
-        if step.name.startswith("ingest_"):
-            return lambda: self._ingest_summary(step)
-        table = self.tools.catalog.tables[step.name]
-        builders = {
-            Layer.BRONZE: self._ingest,
-            Layer.SILVER: self._build_silver,
-            Layer.GOLD: self._build_gold,
-        }
-        return lambda: builders[table.layer](table)
-
-    # -- bronze ----------------------------------------------------------------------------------------------
-
-    def _create_schemas(self) -> tuple[int | None, str]:
-        self.tools.warehouse.prepare(list(self.tools.catalog.contracts.values()))
-        return None, "Schemas and bookkeeping tables are in place."
-
-    def _validate_sources(self) -> tuple[int | None, str]:
-        return None, bronze.require_landing(self.inventory, self.tools.catalog.contracts.values())
-
-    def _determine_branch(self) -> tuple[int | None, str]:
-        steps = self._plan.steps if self._plan else ()
-        lines = [f"{step.name}: {step.mode} ({step.why})" for step in steps if step.parent]
-        return None, "; ".join(lines)
-
-    def _ingest_summary(self, step: Step) -> tuple[int | None, str]:
-        steps = self._plan.steps if self._plan else ()
-        children = [child.name for child in steps if child.parent == step.name]
-        return None, f"{len(children)} source{'' if len(children) == 1 else 's'}: {', '.join(children)}"
-
-    def _ingest(self, table: Table) -> tuple[int | None, str]:
-        contract = self._contract_of(table)
-        files = self._waiting.get(table.name, [])
-        if not files:
-            return 0, "Nothing new."
-        ingest = bronze.Ingest(
-            warehouse=self.tools.warehouse,
-            reader=self._open_reader(),
-            contract=contract,
-            target=lambda batch_id: self.tools.bronze_file(contract, batch_id),
-            run_id=self.run.run_id,
-            clock=self.tools.clock,
-            check_cancelled=self._check_cancelled,
-        )
-        try:
-            intake = ingest.take(files)
-        finally:  # also when one file failed: the others are in
-            self.landed |= {table.name} if ingest.landed_any else set()
-        return intake.rows, intake.in_words()
-
-    def _contract_of(self, table: Table) -> Contract:
-        """The contract behind a bronze or silver table, which always has one."""
-        return self.tools.catalog.contracts[table.source or ""]
-
-    def _open_reader(self) -> Reader:
-        if self._reader is None:
-            self._reader = self.tools.reader(self.tools.roots())
-        return self._reader
-
-    def _validate_bronze(self) -> tuple[int | None, str]:
-        batches = self.tools.warehouse.batches()
-        steps = {step.name for step in (self._plan.steps if self._plan else ())}
-        landed = [self._contract_of(self.tools.catalog.tables[name]) for name in sorted(self.landed)]
-        # Where silver is about to take the rows up, the account is drawn up once, when it is published.
-        contracts = [contract for contract in landed if f"silver.{contract.silver_table}" not in steps]
-        rows: list[RowAccount] = []
-        money: list[MoneyAccount] = []
-        for contract in contracts:
-            found = self._accounts_of(contract, batches)
-            rows, money = rows + found[0], money + found[1]
-        if contracts:
-            self.tools.warehouse.publish(
-                Publication(self.run.run_id, (), tuple(rows), tuple(money), self.tools.clock())
-            )
-            self._keep_accounts(batches)
-        if not batches:
-            return None, "Nothing has landed yet."
-        counted = [batch for batch in batches if batch.state is BatchState.LANDED]
-        lines = sum(batch.lines for batch in counted)
-        return None, f"{lines:,} lines in {len(counted)} batches, each accounted for."
-
-    # -- silver and gold -------------------------------------------------------------------------------------
-
-    def _names(self) -> dict[str, str]:
-        """How SQL reads every silver and gold table in this run: as built aside, or as published."""
-        tables = self.tools.catalog.tables.values()
-        return {
-            table.name: self.tools.warehouse.physical(table.name, table.name in self.built)
-            for table in tables
-            if table.layer is not Layer.BRONZE
-        }
-
-    def _require_due(self, table: Table) -> str:
-        """Why the table is due now that its inputs are done; "" when it is not. Raises TaskSkipped."""
-        published = self.tools.warehouse.published()
-        for name in table.inputs:
-            lacking = name not in published and name not in self.built
-            if name in self.failed and (lacking or name.startswith("bronze.")):
-                raise TaskSkipped(f"Its upstream {name} failed; the last good version stays.")
-            if lacking and not name.startswith("bronze."):
-                raise WarehouseError(
-                    f"{table.name} needs {name}, which was never built.", f"Run {name} first."
-                )
-        changing = {*self.built, *self.landed}
-        why = planning.due(table, published, changing, table.name in self.selection.forced)
-        if not why and any(name in self.failed for name in table.inputs):
-            raise TaskSkipped(f"Its upstream {next(n for n in table.inputs if n in self.failed)} failed.")
-        return why
-
-    def _build_silver(self, table: Table) -> tuple[int | None, str]:
-        if not self._require_due(table):
-            return None, "Nothing new."
-        contract = self._contract_of(table)
-        sql = self._compiled(table, contract)
-        with self.tools.warehouse.session() as session:
-            rows = silver.build(session, contract, sql)
-        self.built[table.name] = self._as_built(table, rows, silver.beside(contract))
-        return self._examined(table, rows)
-
-    def _compiled(self, table: Table, contract: Contract) -> silver.SilverSQL:
-        names = self._names()
-        parents = {
-            column.name: silver.parent_of(column.reference, self.tools.catalog.contracts)
-            for column in contract.columns
-            if column.reference
-        }
-        used = {parent.table: names[parent.table] for parent in parents.values()}
-        return silver.compiled(contract, parents, used, self.tools.warehouse.dialect, self.tools.compiled)
-
-    def _build_gold(self, table: Table) -> tuple[int | None, str]:
-        if not self._require_due(table):
-            return None, "Nothing new."
-        with self.tools.warehouse.session() as session:
-            rows = gold.build(session, table, self._names(), self.tools.warehouse.dialect)
-        self.built[table.name] = self._as_built(table, rows, ())
-        return self._examined(table, rows)
-
-    def _as_built(self, table: Table, rows: int, beside: tuple[str, ...]) -> Built:
-        published = self.tools.warehouse.published()
-        inputs = tuple(
-            (
-                name,
-                THIS_VERSION if name in self.built else published[name].version if name in published else -1,
-            )
-            for name in table.inputs
-        )
-        return Built(table.name, table.fingerprint, inputs, rows, beside)
-
-    def _examined(self, table: Table, rows: int) -> tuple[int, str]:
-        with self.tools.warehouse.session() as session:
-            examiner = checks.Examiner(
-                session, self._names(), self.tools.warehouse.dialect, self.tools.clock(), self.run.run_id
-            )
-            results = examiner.examine(table)
-        try:
-            checks.require_passable(results)
-        except MetaLayerError:
-            self.tools.ledger.save_checks(results)
-            self.built.pop(table.name)
-            raise
-        self.results += results
-        bad = sum(result.state is not CheckState.PASSED for result in results)
-        return rows, f"{rows:,} rows; {len(results) - bad} of {len(results)} checks passed."
-
-    # -- publishing ------------------------------------------------------------------------------------------
-
-    def _publish(self) -> tuple[int | None, str]:
-        if not self.built:
-            return None, "Nothing was built, so nothing is published."
-        batches = self.tools.warehouse.batches()
-        rows: list[RowAccount] = []
-        money: list[MoneyAccount] = []
-        for contract in self.tools.catalog.contracts.values():
-            if contract.silver_table is None or f"silver.{contract.silver_table}" in self.built:
-                found = self._accounts_of(contract, batches)
-                rows, money = rows + found[0], money + found[1]
-        built = tuple(self.built.values())
-        publication = Publication(self.run.run_id, built, tuple(rows), tuple(money), self.tools.clock())
-        self.version = self.tools.warehouse.publish(publication)
-        self._keep_copies(batches)
-        return None, f"Version {self.version}: {', '.join(table.table for table in built)}."
-
-    def _accounts_of(
-        self, contract: Contract, batches: Sequence[Batch]
-    ) -> tuple[list[RowAccount], list[MoneyAccount]]:
-        """The accounts of a source as they will stand, closed; its own checks are added to the results."""
-        table = f"silver.{contract.silver_table}"
-        built = table in self.built
-        published = self.tools.warehouse.published().get(table)
-        side = None
-        taken = frozenset(batch.batch_id for batch in batches) if built else frozenset[str]()
-        if contract.silver_table and (built or published):
-            side = accounts.side_of(self.tools.warehouse, contract, built)
-        if published and not built:
-            upto = dict(published.inputs).get(f"bronze.{contract.bronze_table}", 0)
-            taken = frozenset(batch.batch_id for batch in batches if batch.version <= upto)
-        with self.tools.warehouse.session() as session:
-            rows, money = accounts.draw_up(session, contract, batches, taken, side)
-            accounts.require_closed(session, contract, rows, money, side)
-        found = checks.account_checks(contract, rows, money, self.tools.clock(), self.run.run_id)
-        self.results = [
-            r for r in self.results if (r.table, r.check) not in {(f.table, f.check) for f in found}
-        ]
-        self.results += found
-        return rows, money
-
-    def _keep_copies(self, batches: Sequence[Batch]) -> None:
-        version = self.version or 0
-        self.tools.ledger.save_table_versions(
-            [stands for name, stands in self.tools.warehouse.published().items() if name in self.built]
-        )
-        self._keep_accounts(batches)
-        self.tools.ledger.save_checks([replace(result, version=version) for result in self.results])
-        self.built.clear()
-
-    def _keep_accounts(self, batches: Sequence[Batch]) -> None:
-        version = self.tools.warehouse.version()
-        rows, money = self.tools.warehouse.accounts()
-        self.tools.ledger.save_accounts(version, rows, money)
-        if not self.version:
-            self.tools.ledger.save_checks([replace(result, version=version) for result in self.results])

@@ -31,7 +31,7 @@ def tell_what_was_not_run(terminalreporter: pytest.TerminalReporter) -> None:
     for report in reports:
         _, found, why = str(report.longrepr).partition(NOT_RUN)
         if found:
-            reason = why.rstrip("')\"")
+            reason = why.removesuffix("')").removesuffix('")')
             reasons[reason] = reasons.get(reason, 0) + 1
     if reasons:
         terminalreporter.section("NOT RUN", yellow=True)

@@ -107,7 +107,7 @@ def _legend_lines(account: Account) -> str:
 def _proof(account: Account, write: Callable[[Any], str]) -> str:
     """`Closes 20,401 = 20,000 + 341 + 57 + 3 · difference 0`."""
     terms = " + ".join(write(part.amount) for part in account.parts) or write(0)
-    mark = _mark(account)
+    mark = mark(account)
     return (
         f'<div class="row wrap num line">{mark}<span>{write(account.whole)} = {terms}</span>'
         f'<span class="muted">{escape(account.name.lower())} · difference '
@@ -115,7 +115,7 @@ def _proof(account: Account, write: Callable[[Any], str]) -> str:
     )
 
 
-def _mark(account: Account) -> str:
+def mark(account: Account) -> str:
     """An account of nothing was not examined; it does not close."""
     if not account.closes:
         return pill("failed", "Open")

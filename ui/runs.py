@@ -175,7 +175,7 @@ def _said(task: Task) -> str:
     failed = any(attempt.error and attempt.error == task.message for attempt in task.attempts)
     message = "" if failed else task.message
     why = f'<div class="sub">{escape(task.reason)}</div>' if task.reason else ""
-    return f"<div>{escape(message)}{why}</div>"
+    return f'<div class="said">{escape(message)}{why}</div>'
 
 
 def keep(text: str) -> Html:

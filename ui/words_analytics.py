@@ -177,7 +177,7 @@ def due(facts: PipelineFacts) -> str:
         return "Paused"
     if facts.next_due is None:
         return "No schedule"
-    return f"Next {state.until(facts.next_due)}"
+    return state.until(facts.next_due)
 
 
 def tick_times(tick: Tick) -> str:
@@ -266,7 +266,7 @@ def system_verdict(
     seen = [(each.name, str(each.state)) for each in services] + [
         (each.what, str(each.state)) for each in findings
     ]
-    seen += [(each.title, _RUN_HEALTH[each.last_run.state]) for each in ran if each.last_run]
+    seen += [(f"last run of {pipeline(each.name)}", _RUN_HEALTH[each.last_run.state]) for each in ran if each.last_run]
     states = [health for _, health in seen]
     bad = [name for name in _WORST if name in states]
     looked = (

@@ -110,15 +110,12 @@ class Pipelines(Store):
             ]
         return tuple(sorted(found, key=lambda tick: tick.due_at, reverse=True)[:limit])
 
-    def last_due(self, pipeline: str, until: datetime) -> datetime | None:
-        """The latest due time that has an outcome or a claim; the end of the span for a row that counts several.
-
-        Rows that begin later than `until` are left aside: a clock that was ahead has been set right since.
-        """
-        mine = sa.select(ticks).where(ticks.c.pipeline == pipeline, ticks.c.due_at <= until)
+    def last_due(self, pipeline: str) -> datetime | None:
+        """The latest due time that has an outcome or a claim."""
         with self._reading() as connection:
-            row = connection.execute(mine.order_by(ticks.c.due_at.desc()).limit(1)).first()
-            return None if row is None else row.last_due_at or row.due_at
+            latest = sa.select(sa.func.max(ticks.c.due_at)).where(ticks.c.pipeline == pipeline)
+            due_at: datetime | None = connection.scalar(latest)
+            return due_at
 
     def last_tick(self, pipeline: str) -> Tick | None:
         """The latest due time of a pipeline that has an outcome."""

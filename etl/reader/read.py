@@ -127,7 +127,9 @@ class _Reading:
     def __init__(self, connection: duckdb.DuckDBPyConnection, contract: Contract, scratch: Path) -> None:
         self._duck, self._contract, self._scratch = connection, contract, scratch
         if len(contract.dialect.quote.encode()) > 1:
-            raise FileRefused(f"{contract.file} quotes with '{contract.dialect.quote}'.", "Use one ASCII character.")
+            raise FileRefused(
+                f"{contract.file} quotes with '{contract.dialect.quote}'.", "Use one ASCII character."
+            )
         self._grammar = Grammar(contract.dialect)
 
     def read(self, place: Path, surveyed: Survey, part: Path, target: Path) -> ReadResult:
@@ -160,18 +162,19 @@ class _Reading:
         """Read with DuckDB alone. None when the result cannot be proven: each line after the header one record, each
         with as many fields as the header.
         """
-        line_end = text.survey.line_end
-        if line_end is None or not _may_be_clean(text, header):
+        if not _may_be_clean(text, header):
             return None
         expected = text.survey.lines - header.lines
         if delimiters(text, header.end, self._grammar) != expected * (header.width - 1):
             return None
         if has_blank_beside_quote(text, header.end, self._grammar):
             return None
-        source = duck.Csv(text.path, self._grammar, header.width, line_end, header=True, numbered=False)
+        source = duck.Csv(text.path, self._grammar, header.width, header=True, numbered=False)
         try:
             duck.to_parquet(self._duck, source, self._columns(header), part)
-        except (duckdb.InvalidInputException, duckdb.ConversionException):
+        except (duckdb.IOException, duckdb.OutOfMemoryException):
+            raise
+        except duckdb.Error:  # a line it cannot take apart, or that is too long for it
             return None
         return Tally(rows=expected) if duck.rows_in(self._duck, part) == expected else None
 
@@ -180,7 +183,7 @@ class _Reading:
         with scratch.open("wb") as stream:
             tally = exact_pass(text, header, self._grammar, stream)
         _check_lines(text, header, tally)
-        source = duck.Csv(scratch, self._grammar, header.width, "\n", False, True, tally.longest)
+        source = duck.Csv(scratch, self._grammar, header.width, False, True, tally.longest)
         duck.to_parquet(self._duck, source, self._columns(header), part)
         rows = duck.rows_in(self._duck, part)
         if rows != tally.rows or duck.sum_of_row_numbers(self._duck, part) != tally.row_numbers:
@@ -200,7 +203,15 @@ def _may_be_clean(text: Text, header: Header) -> bool:
     lets NUL bytes pass.
     """
     found = text.survey
-    return found.utf8 and not found.nul and header.width > 1 and header.lines == 1 and header.blank == 0
+    one_line_end = found.line_end is not None
+    return (
+        one_line_end
+        and found.utf8
+        and not found.nul
+        and header.width > 1
+        and header.lines == 1
+        and header.blank == 0
+    )
 
 
 def _check_lines(text: Text, header: Header, tally: Tally) -> None:

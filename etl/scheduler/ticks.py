@@ -83,9 +83,8 @@ class Ticks:
         del self._claimed[pipeline]
 
     def _unrecorded(self, state: PipelineState, trigger: CronTrigger) -> list[tuple[datetime, datetime, int]]:
-        now = self._clock()
-        known = [moment for moment in (state.since, self._ledger.last_due(state.name, now)) if moment]
-        return _grouped(due_times(trigger, max(known), now)) if known else []
+        known = [moment for moment in (state.since, self._ledger.last_due(state.name)) if moment]
+        return _grouped(due_times(trigger, max(known), self._clock())) if known else []
 
 
 def _grouped(due: Iterable[datetime]) -> list[tuple[datetime, datetime, int]]:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from etl.catalog import load_catalog
 from etl.errors import MetaLayerError, WarehouseUnavailable
-from etl.execution import Retry
 from etl.ledger import Ledger
 from etl.model import Run, RunState, Trigger
 from etl.scheduler import Scheduler
@@ -18,6 +17,7 @@ from etl.service.asking import Asking
 from etl.service.base import utc_now
 from etl.service.reporting import Reporting
 from etl.settings import Settings
+from etl.steps import Retry
 from etl.warehouse import Warehouse
 
 __all__ = ["Service", "open_service", "start_service", "utc_now"]

@@ -13,7 +13,6 @@ from etl import system as systems
 from etl.catalog import Catalog, load_catalog
 from etl.engine import Engine
 from etl.errors import CatalogError, UsageError
-from etl.execution import Retry, Tools
 from etl.ledger import Ledger
 from etl.model import Contract, Run
 from etl.reader import Reader
@@ -21,6 +20,7 @@ from etl.resources import ResourceWatch
 from etl.scheduler import Scheduler
 from etl.settings import Settings
 from etl.standing import Standing, read_standing
+from etl.steps import Retry, Tools
 from etl.warehouse import Warehouse
 
 DIRTY = "dirty_sample"

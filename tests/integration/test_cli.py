@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from unittest import mock
 import pytest
 
 from etl.cli import main
+from etl.cli.starting import _is_loopback
 from etl.generate import Recipe, generate
 from etl.settings import ROOT, Settings
 from tests.workspaces import few_files, land, workspace
@@ -375,3 +377,26 @@ def test_money_in_the_document_is_exact(own: Settings) -> None:
     money = command(own, "run", "--json").document["accounts"]["money"][0]
     assert Decimal(money["silver"]) == Decimal("100.00")
     assert isinstance(money["silver"], str)
+
+
+def test_up_refuses_a_port_in_use_with_one_message_and_another_port(own: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = command(own, "up", "--port", str(port))
+    assert (ended.code, ended.out) == (2, "")
+    assert f"127.0.0.1:{port} cannot be listened on" in ended.err
+    assert f"--port {port + 1}" in ended.err
+    assert not own.state.exists()
+
+
+def test_up_refuses_a_host_that_is_not_this_machine(own: Settings) -> None:
+    ended = command(own, "up", "--host", "192.0.2.1", "--json")
+    assert (ended.code, ended.err) == (2, "")
+    assert "192.0.2.1" in ended.document["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("192.0.2.1", False)]
+)
+def test_only_loopback_is_started_without_a_warning(host: str, loopback: bool) -> None:
+    assert _is_loopback(host) is loopback

@@ -159,6 +159,16 @@ def test_without_the_secret_nothing_is_answered(app: App, secret: str | None) ->
     assert "ok" not in answer
 
 
+@pytest.mark.parametrize("unset", ["", None])
+def test_before_there_is_a_secret_nobody_knows_it(app: App, unset: str | None) -> None:
+    known, app.process.secret = app.process.secret, unset
+    try:
+        assert app.ask("/engine/call", b'{"method": "version"}', "")[0] == 401
+        assert app.ask("/engine/call", b'{"method": "version"}', "None")[0] == 401
+    finally:
+        app.process.secret = known
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{", b'{"method": 1}', b'{"method": "version", "kwargs": []}', b"\xff"]
 )
@@ -258,7 +268,7 @@ def test_a_stale_announcement_is_ignored(app: App, tmp_path: Path, stale: str) -
         "started_at": "2026-11-23T00:00:00+00:00",
     }
     if stale == "dead pid":
-        said["pid"] = dead_pid()
+        said |= {"pid": dead_pid(), "url": app.announcement.url, "secret": app.announcement.secret}
     if stale == "somebody else answers":
         said["url"] = app.announcement.url
     text = {"no announcement": "[]", "empty": ""}.get(stale, json.dumps(said))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ import pytest
 
 from etl.errors import LedgerUnavailable, SettingsError
 from etl.ledger import Ledger
-from etl.model import Run, RunState, TickOutcome, Trigger
+from etl.model import Run, RunState, Tick, TickOutcome, Trigger
 from etl.scheduler import Scheduler, ticks
 from tests.clock import Clock
 
@@ -112,6 +112,25 @@ def test_callbacks_that_come_twice_or_at_once_write_one_outcome_and_start_one_ru
         list(pool.map(lambda n: schedulers[n % 2]._tick(MASTER), range(16)))
     finish(ledger)
     schedulers[0]._tick(MASTER)
+    assert outcomes(ledger) == [("12:15", "started", 1)]
+    assert len(ledger.runs()) == 1
+
+
+def test_a_tick_that_another_engine_takes_in_the_last_moment_is_left_to_it(
+    ledger: Ledger, clock: Clock, start: Callable[..., Scheduler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = start(), start()
+    record = ledger.record_ticks
+
+    def overtaken(found: Sequence[Tick]) -> int:
+        monkeypatch.undo()
+        second._tick(MASTER)
+        finish(ledger)
+        return record(found)
+
+    clock.forward(minutes=15)
+    monkeypatch.setattr(ledger, "record_ticks", overtaken)
+    first._tick(MASTER)
     assert outcomes(ledger) == [("12:15", "started", 1)]
     assert len(ledger.runs()) == 1
 
@@ -238,7 +257,7 @@ def test_a_tick_whose_run_cannot_be_queued_is_tried_again(
     assert outcomes(ledger) == [("12:15", "started", 1)]
 
 
-def test_a_clock_that_was_ahead_and_is_set_right_goes_on_ticking(
+def test_a_clock_that_was_ahead_and_is_set_right_gives_no_tick_a_second_outcome(
     ledger: Ledger, clock: Clock, start: Callable[..., Scheduler]
 ) -> None:
     scheduler = start()

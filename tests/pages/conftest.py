@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from etl.errors import MetaLayerError
 from etl.process import process
 from etl.service import Service, start_service
-from tests.pages.screens import HOSTILE, Page, draw
+from tests.pages.screens import HOSTILE, Page, Serve, draw
 from tests.workspaces import CUSTOMERS, SALES, few_files, land, opened, run, workspace
 
 
@@ -21,10 +21,6 @@ def _engine_as_it_was() -> Iterator[None]:
     before = living.service, living.problem
     yield
     living.service, living.problem = before
-
-
-Serve = Callable[..., None]
-"""Makes a service, or the error that kept it from starting, the one of this process."""
 
 
 @pytest.fixture
@@ -78,9 +74,7 @@ def published_faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servi
         "crm/crm_customers_2.csv",
         f"{CUSTOMERS}3,Cyrus,cy@example.com,WEST\n4,{HOSTILE},d@example.com,\n",
     )
-    land(
-        settings, "erp/erp_sales_2.csv", f'{SALES}5,12,2,1,2026-03-01,{HOSTILE}\n6,12,"2,1,2026-03-01,5.00\n'
-    )
+    land(settings, "erp/erp_sales_2.csv", f'{SALES}5,12,2,1,2026-03-01,{HOSTILE}\n6,12,"2,1,{HOSTILE}\n')
     land(settings, "erp/erp_sales_3.csv", b"\x89PNG\r\n\x1a\n\x00\x00")
     with opened(settings) as service:
         run(service)

@@ -66,3 +66,6 @@ def draw(page: str, **query: str) -> Screen:
 
 Page = Callable[..., Screen]
 """How a test asks for a page: its name, then query parameters."""
+
+Serve = Callable[..., None]
+"""Makes a service, or the error that kept it from starting, the one of this process."""

@@ -7,8 +7,7 @@ import pytest
 from etl.errors import MetaLayerError
 from etl.model import LAYER_PIPELINE, Layer, Run
 from etl.service import Service
-from tests.pages.conftest import Serve
-from tests.pages.screens import Page
+from tests.pages.screens import Page, Serve
 from tests.workspaces import few_files
 from ui import words
 

@@ -231,7 +231,7 @@ def test_every_rule_of_a_contract_is_proven_on_silver(limited):
 @pytest.mark.parametrize(
     ("rows", "broken"),
     [
-        ("(1, 2, 'a@o''x', 'new', 7), (2, 2, null, null, null)", set()),
+        ("(1, 2, 'a@o''x', 'new', 7), (2, 0.5, null, null, null), (3, 9, 'abcd@o''x', 'o''k', null)", set()),
         ("(null, 2, null, null, null)", {"key_present"}),
         ("(1, 2, null, null, null), (1, 2, null, null, null)", {"key_unique"}),
         ("(1, null, null, null, null)", {"amount_present"}),

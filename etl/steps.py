@@ -1,0 +1,348 @@
+"""What each step of a run does: landing, building and publishing, on the state the run shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from etl import accounts, checks
+from etl import plan as planning
+from etl.catalog import Catalog
+from etl.errors import MetaLayerError, WarehouseError
+from etl.layers import bronze, gold, silver
+from etl.ledger import Ledger
+from etl.model import (
+    Batch,
+    BatchState,
+    CheckResult,
+    CheckState,
+    Contract,
+    Layer,
+    MoneyAccount,
+    Plan,
+    RowAccount,
+    Run,
+    Step,
+    Table,
+)
+from etl.reader import Reader
+from etl.warehouse import Built, Publication, Warehouse
+
+THIS_VERSION = 0  # in a built table's inputs: the version that is being published
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How often and how patiently a transient fault is tried again."""
+
+    attempts: int = 4
+    first_wait_seconds: float = 0.5
+    longest_wait_seconds: float = 10.0
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What an execution works with."""
+
+    catalog: Catalog
+    warehouse: Warehouse
+    ledger: Ledger
+    clock: Callable[[], datetime]
+    roots: Callable[[], Sequence[Path]]
+    reader: Callable[[Sequence[Path]], Reader]
+    bronze_file: Callable[[Contract, str], Path]  # (contract, batch_id) → where its Parquet file goes
+    migrate: Callable[[], str]
+    retry: Retry = field(default_factory=Retry)
+    compiled: dict[str, silver.SilverSQL] = field(default_factory=dict)
+
+
+class TaskSkipped(MetaLayerError):
+    """A task whose upstream failed."""
+
+
+class RunInterrupted(MetaLayerError):
+    """The process is asked to end while a run is at work."""
+
+
+Work = Callable[[], tuple[int | None, str]]  # rows, and one line for the task
+
+
+class Steps:
+    """The steps of one run. `built`, `landed`, `failed` and `results` grow as it goes on."""
+
+    def __init__(self, run: Run, tools: Tools, check_cancelled: Callable[[], None]) -> None:
+        self.run = run
+        self.tools = tools
+        self.plan = Plan("", ())
+        self.selection = planning.Selection("", (), frozenset())
+        self.built: dict[str, Built] = {}
+        self.failed: dict[str, str] = {}  # table or step → its message
+        self.landed: set[str] = set()  # bronze tables that got new batches in this run
+        self.results: list[CheckResult] = []
+        self.version: int | None = None
+        self._check_cancelled = check_cancelled
+        self._inventory = bronze.Inventory({}, (), ())
+        self._waiting: dict[str, list[bronze.Found]] = {}
+        self._reader: Reader | None = None
+
+    def make_plan(self) -> Plan:
+        """What this run will do, from what is there now."""
+        selection = self._selection()
+        has_bronze = any(name.startswith("bronze.") for name in selection.tables)
+        self._survey_landing() if has_bronze else None
+        counts = {name: len(files) for name, files in self._waiting.items()}
+        state = planning.State(self.tools.warehouse.published(), counts)
+        self.selection = selection
+        return planning.make_plan(self.tools.catalog, selection, state)
+
+    def _selection(self) -> planning.Selection:
+        run = self.run
+        if run.from_run is not None:
+            return planning.continue_from(self.tools.catalog, self.tools.ledger.run(run.from_run))
+        return planning.select(self.tools.catalog, run.targets, full=run.full, downstream=run.downstream)
+
+    def _survey_landing(self) -> None:
+        contracts = self.tools.catalog.contracts.values()
+        self._inventory = bronze.look(self.tools.roots(), contracts)
+        arrivals, batches = self.tools.warehouse.arrivals(), self.tools.warehouse.batches()
+        for contract in contracts:
+            files = self._inventory.found.get(contract.source, ())
+            self._waiting[f"bronze.{contract.bronze_table}"] = bronze.new_files(
+                files, contract, arrivals, batches
+            )
+
+    def work_of(self, step: Step) -> Work:
+        """What doing a step means; called once for each attempt."""
+        named: dict[str, Work] = {
+            "create_schemas": self._create_schemas,
+            "migrate_ledger": lambda: (None, self.tools.migrate()),
+            "validate_source_data": self._validate_sources,
+            "determine_processing_branch": self._determine_branch,
+            "validate": self._validate_bronze,
+            "publish": self._publish,
+        }
+        if step.name in named:
+            return named[step.name]
+        table = self.tools.catalog.tables[step.name]
+        builders = {
+            Layer.BRONZE: self._ingest,
+            Layer.SILVER: self._build_silver,
+            Layer.GOLD: self._build_gold,
+        }
+        return lambda: builders[table.layer](table)
+
+    def close(self) -> None:
+        """Let go of the reader and of what was built and not published."""
+        if self._reader is not None:
+            self._reader.close()
+        with suppress(WarehouseError):  # leftovers are swept again at the next start
+            self.tools.warehouse.drop_builds()
+
+    # -- bronze ----------------------------------------------------------------------------------------------
+
+    def _create_schemas(self) -> tuple[int | None, str]:
+        self.tools.warehouse.prepare(list(self.tools.catalog.contracts.values()))
+        return None, "Schemas and bookkeeping tables are in place."
+
+    def _validate_sources(self) -> tuple[int | None, str]:
+        return None, bronze.require_landing(self._inventory, self.tools.catalog.contracts.values())
+
+    def _determine_branch(self) -> tuple[int | None, str]:
+        steps = self.plan.steps
+        lines = [f"{step.name}: {step.mode} ({step.why})" for step in steps if step.parent]
+        return None, "; ".join(lines)
+
+    def _ingest(self, table: Table) -> tuple[int | None, str]:
+        contract = self._contract_of(table)
+        files = self._waiting.get(table.name, [])
+        if not files:
+            return 0, "Nothing new."
+        ingest = bronze.Ingest(
+            warehouse=self.tools.warehouse,
+            reader=self._open_reader(),
+            contract=contract,
+            target=lambda batch_id: self.tools.bronze_file(contract, batch_id),
+            run_id=self.run.run_id,
+            clock=self.tools.clock,
+            check_cancelled=self._check_cancelled,
+        )
+        try:
+            intake = ingest.take(files)
+        finally:  # also when one file failed: the others are in
+            self.landed |= {table.name} if ingest.landed_any else set()
+        return intake.rows, intake.in_words()
+
+    def _contract_of(self, table: Table) -> Contract:
+        """The contract behind a bronze or silver table, which always has one."""
+        return self.tools.catalog.contracts[table.source or ""]
+
+    def _open_reader(self) -> Reader:
+        if self._reader is None:
+            self._reader = self.tools.reader(self.tools.roots())
+        return self._reader
+
+    def _validate_bronze(self) -> tuple[int | None, str]:
+        batches = self.tools.warehouse.batches()
+        steps = {step.name for step in self.plan.steps}
+        landed = [self._contract_of(self.tools.catalog.tables[name]) for name in sorted(self.landed)]
+        # Where silver is about to take the rows up, the account is drawn up once, when it is published.
+        contracts = [contract for contract in landed if f"silver.{contract.silver_table}" not in steps]
+        rows: list[RowAccount] = []
+        money: list[MoneyAccount] = []
+        for contract in contracts:
+            found = self._accounts_of(contract, batches)
+            rows, money = rows + found[0], money + found[1]
+        if contracts:
+            self.tools.warehouse.publish(
+                Publication(self.run.run_id, (), tuple(rows), tuple(money), self.tools.clock())
+            )
+            self._keep_accounts(batches)
+        if not batches:
+            return None, "Nothing has landed yet."
+        counted = [batch for batch in batches if batch.state is BatchState.LANDED]
+        lines = sum(batch.lines for batch in counted)
+        return None, f"{lines:,} lines in {len(counted)} batches, each accounted for."
+
+    # -- silver and gold -------------------------------------------------------------------------------------
+
+    def _names(self) -> dict[str, str]:
+        """How SQL reads every silver and gold table in this run: as built aside, or as published."""
+        tables = self.tools.catalog.tables.values()
+        return {
+            table.name: self.tools.warehouse.physical(table.name, table.name in self.built)
+            for table in tables
+            if table.layer is not Layer.BRONZE
+        }
+
+    def _require_due(self, table: Table) -> str:
+        """Why the table is due now that its inputs are done; "" when it is not. Raises TaskSkipped."""
+        published = self.tools.warehouse.published()
+        for name in table.inputs:
+            lacking = name not in published and name not in self.built
+            if name in self.failed and (lacking or name.startswith("bronze.")):
+                raise TaskSkipped(f"Its upstream {name} failed; the last good version stays.")
+            if lacking and not name.startswith("bronze."):
+                raise WarehouseError(
+                    f"{table.name} needs {name}, which was never built.", f"Run {name} first."
+                )
+        changing = {*self.built, *self.landed}
+        why = planning.due(table, published, changing, table.name in self.selection.forced)
+        if not why and any(name in self.failed for name in table.inputs):
+            raise TaskSkipped(f"Its upstream {next(n for n in table.inputs if n in self.failed)} failed.")
+        return why
+
+    def _build_silver(self, table: Table) -> tuple[int | None, str]:
+        if not self._require_due(table):
+            return None, "Nothing new."
+        contract = self._contract_of(table)
+        sql = self._compiled(table, contract)
+        with self.tools.warehouse.session() as session:
+            rows = silver.build(session, contract, sql)
+        self.built[table.name] = self._as_built(table, rows, silver.beside(contract))
+        return self._examined(table, rows)
+
+    def _compiled(self, table: Table, contract: Contract) -> silver.SilverSQL:
+        names = self._names()
+        parents = {
+            column.name: silver.parent_of(column.reference, self.tools.catalog.contracts)
+            for column in contract.columns
+            if column.reference
+        }
+        used = {parent.table: names[parent.table] for parent in parents.values()}
+        return silver.compiled(contract, parents, used, self.tools.warehouse.dialect, self.tools.compiled)
+
+    def _build_gold(self, table: Table) -> tuple[int | None, str]:
+        if not self._require_due(table):
+            return None, "Nothing new."
+        with self.tools.warehouse.session() as session:
+            rows = gold.build(session, table, self._names(), self.tools.warehouse.dialect)
+        self.built[table.name] = self._as_built(table, rows, ())
+        return self._examined(table, rows)
+
+    def _as_built(self, table: Table, rows: int, beside: tuple[str, ...]) -> Built:
+        published = self.tools.warehouse.published()
+        inputs = tuple(
+            (
+                name,
+                THIS_VERSION if name in self.built else published[name].version if name in published else -1,
+            )
+            for name in table.inputs
+        )
+        return Built(table.name, table.fingerprint, inputs, rows, beside)
+
+    def _examined(self, table: Table, rows: int) -> tuple[int, str]:
+        with self.tools.warehouse.session() as session:
+            examiner = checks.Examiner(
+                session, self._names(), self.tools.warehouse.dialect, self.tools.clock(), self.run.run_id
+            )
+            results = examiner.examine(table)
+        try:
+            checks.require_passable(results)
+        except MetaLayerError:
+            self.tools.ledger.save_checks(results)
+            self.built.pop(table.name)
+            raise
+        self.results += results
+        bad = sum(result.state is not CheckState.PASSED for result in results)
+        return rows, f"{rows:,} rows; {len(results) - bad} of {len(results)} checks passed."
+
+    # -- publishing ------------------------------------------------------------------------------------------
+
+    def _publish(self) -> tuple[int | None, str]:
+        if not self.built:
+            return None, "Nothing was built, so nothing is published."
+        batches = self.tools.warehouse.batches()
+        rows: list[RowAccount] = []
+        money: list[MoneyAccount] = []
+        for contract in self.tools.catalog.contracts.values():
+            if contract.silver_table is None or f"silver.{contract.silver_table}" in self.built:
+                found = self._accounts_of(contract, batches)
+                rows, money = rows + found[0], money + found[1]
+        built = tuple(self.built.values())
+        publication = Publication(self.run.run_id, built, tuple(rows), tuple(money), self.tools.clock())
+        self.version = self.tools.warehouse.publish(publication)
+        self._keep_copies(batches)
+        return None, f"Version {self.version}: {', '.join(table.table for table in built)}."
+
+    def _accounts_of(
+        self, contract: Contract, batches: Sequence[Batch]
+    ) -> tuple[list[RowAccount], list[MoneyAccount]]:
+        """The accounts of a source as they will stand, closed; its own checks are added to the results."""
+        table = f"silver.{contract.silver_table}"
+        built = table in self.built
+        published = self.tools.warehouse.published().get(table)
+        side = None
+        taken = frozenset(batch.batch_id for batch in batches) if built else frozenset[str]()
+        if contract.silver_table and (built or published):
+            side = accounts.side_of(self.tools.warehouse, contract, built)
+        if published and not built:
+            upto = dict(published.inputs).get(f"bronze.{contract.bronze_table}", 0)
+            taken = frozenset(batch.batch_id for batch in batches if batch.version <= upto)
+        with self.tools.warehouse.session() as session:
+            rows, money = accounts.draw_up(session, contract, batches, taken, side)
+            accounts.require_closed(session, contract, rows, money, side)
+        found = checks.account_checks(contract, rows, money, self.tools.clock(), self.run.run_id)
+        self.results = [
+            r for r in self.results if (r.table, r.check) not in {(f.table, f.check) for f in found}
+        ]
+        self.results += found
+        return rows, money
+
+    def _keep_copies(self, batches: Sequence[Batch]) -> None:
+        version = self.version or 0
+        self.tools.ledger.save_table_versions(
+            [stands for name, stands in self.tools.warehouse.published().items() if name in self.built]
+        )
+        self._keep_accounts(batches)
+        self.tools.ledger.save_checks([replace(result, version=version) for result in self.results])
+        self.built.clear()
+
+    def _keep_accounts(self, batches: Sequence[Batch]) -> None:
+        version = self.tools.warehouse.version()
+        rows, money = self.tools.warehouse.accounts()
+        self.tools.ledger.save_accounts(version, rows, money)
+        if not self.version:
+            self.tools.ledger.save_checks([replace(result, version=version) for result in self.results])
