@@ -78,16 +78,21 @@ def _measure(size: str, folder: Path, repeat: int) -> list[Measure]:
     for number in range(repeat):  # alternating, so that both sides see the same weather
         plain = _timed(lambda n=number: script.build(landing, folder / f"script-{n}"))  # type: ignore[misc]
         sides.append((plain, _engine(landing, folder / f"engine-{number}", stages)))
-    within = Measure(size, "in process", *map(statistics.median, zip(*sides, strict=True)), stages)
+    within = _measured(size, "in process", sides, stages)
     _say(f"{size}: whole commands")
     commands: list[tuple[float, float]] = []
     for number in range(repeat):
         plain = _timed(lambda n=number: _script_command(landing, folder / f"script-command-{n}"))  # type: ignore[misc]
         whole = _timed(lambda n=number: _engine_command(landing, folder / f"engine-command-{n}"))  # type: ignore[misc]
         commands.append((plain, whole))
-    outside = Measure(size, "whole command", *map(statistics.median, zip(*commands, strict=True)), {})
+    outside = _measured(size, "whole command", commands, {})
     shutil.rmtree(folder)
     return [within, outside]
+
+
+def _measured(size: str, way: str, sides: list[tuple[float, float]], stages: dict[str, float]) -> Measure:
+    plain, engine = (statistics.median(seconds) for seconds in zip(*sides, strict=True))
+    return Measure(size, way, plain, engine, stages)
 
 
 def _settings(landing: Path, state: Path) -> Settings:

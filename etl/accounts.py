@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -34,12 +34,17 @@ def side_of(warehouse: Warehouse, contract: Contract, built: bool) -> Side:
 
 
 def draw_up(
-    session: Session, contract: Contract, batches: Sequence[Batch], taken: frozenset[str], side: Side | None
+    session: Session,
+    contract: Contract,
+    batches: Sequence[Batch],
+    taken: frozenset[str],
+    side: Side | None,
+    amounts: Mapping[str, str],
 ) -> tuple[list[RowAccount], list[MoneyAccount]]:
     """The accounts of every landed batch of a source.
 
     `taken` are the batches that `side` was built from; the records of the others are pending. `side` is None
-    while silver was never built.
+    while silver was never built. `amounts` are the SQL expressions that read each amount column's text.
     """
     landed = [
         batch for batch in batches if batch.source == contract.source and batch.state is BatchState.LANDED
@@ -47,10 +52,10 @@ def draw_up(
     rows = _row_accounts(session, contract, landed, taken, side)
     if contract.silver_table is None:
         return rows, []
-    amounts = [column for column in contract.columns if column.amount]
-    money = [
-        account for column in amounts for account in _money(session, contract, column, landed, taken, side)
-    ]
+    money: list[MoneyAccount] = []
+    for name, amount in amounts.items():
+        written = _Written(session, contract.column(name), amount)
+        money += _money(session, contract, written, landed, taken, side)
     return rows, money
 
 
@@ -98,18 +103,36 @@ def _lines(session: Session, source: str) -> dict[str, int]:
     )
 
 
+@dataclass(frozen=True)
+class _Written:
+    """Reads an amount column's text, independently of the typed column."""
+
+    session: Session
+    column: Column
+    amount: str  # an SQL expression over the text
+
+    def sums(self, table: str) -> dict[str, tuple[Decimal, int]]:
+        """Per batch: the sum of the amounts as written, and the rows without a readable one."""
+        found = self.session.rows(
+            f"select _batch_id, coalesce(sum(amount), 0), count(*) - count(amount) "  # noqa: S608
+            f"from (select _batch_id, {self.amount} as amount from {table}) as written group by _batch_id"
+        )
+        return {batch_id: (_exact(total), blank) for batch_id, total, blank in found}
+
+
 def _money(
     session: Session,
     contract: Contract,
-    column: Column,
+    amounts: _Written,
     landed: Sequence[Batch],
     taken: frozenset[str],
     side: Side | None,
 ) -> list[MoneyAccount]:
-    written = _written(session, f'bronze."{contract.bronze_table}"', column)
+    column = amounts.column
+    written = amounts.sums(f'bronze."{contract.bronze_table}"')
     in_silver = _typed(session, side.silver, column) if side else {}
     in_superseded = _typed(session, side.superseded, column) if side else {}
-    in_quarantine = _written(session, side.quarantine, column) if side else {}
+    in_quarantine = amounts.sums(side.quarantine) if side else {}
     nothing = (Decimal(0), 0)
     accounts = []
     for batch in landed:
@@ -131,16 +154,6 @@ def _money(
     return accounts
 
 
-def _written(session: Session, table: str, column: Column) -> dict[str, tuple[Decimal, int]]:
-    """Per batch: the sum of the amounts as written, and the rows without a readable one."""
-    amount = amount_sql(column)
-    found = session.rows(
-        f"select _batch_id, coalesce(sum(amount), 0), count(*) - count(amount) "  # noqa: S608
-        f"from (select _batch_id, {amount} as amount from {table}) as written group by _batch_id"
-    )
-    return {batch_id: (_exact(total), blank) for batch_id, total, blank in found}
-
-
 def _typed(session: Session, table: str, column: Column) -> dict[str, Decimal]:
     found = session.rows(
         f'select _batch_id, coalesce(sum("{column.name}"), 0) from {table} group by _batch_id'  # noqa: S608
@@ -152,20 +165,6 @@ def _exact(amount: Any) -> Decimal:
     exact = Decimal(amount)
     cents = exact.quantize(Decimal("0.01"))
     return cents if cents == exact else exact.normalize()
-
-
-def amount_sql(column: Column, dialect: str = "duckdb") -> str:
-    """The amount as written in the text of a column, as an SQL expression over that column."""
-    import ibis
-
-    from etl import expressions as phrases
-
-    table = ibis.table({column.name: "string"}, name="written")
-    text = phrases.cleaned(table[column.name], column.cleaning)
-    amount = phrases.readable_amount(text, column.cleaning)
-    rendered = str(ibis.to_sql(table.select(amount=amount), dialect=dialect))
-    head, _, _ = rendered.rpartition('AS "amount"')
-    return head.removeprefix("SELECT").strip().replace('"t0".', "")
 
 
 def total_rows(accounts: Iterable[RowAccount]) -> list[RowAccount]:

@@ -17,6 +17,7 @@ from etl.contracts.tables import bronze_table, silver_table
 from etl.errors import CatalogError, Problem, UsageError
 from etl.goldfile import GoldFile, read_gold
 from etl.model import PIPELINES, Column, Contract, Kind, Layer, Reconcile, Table
+from etl.remembered import HERE, Memory, fingerprint_of
 
 _LAYERS = tuple(Layer)
 
@@ -85,6 +86,39 @@ def load_catalog(project: Path) -> Catalog:
     perhaps = _words_of(project, problems) | {gold.name.split(".")[1] for gold in golds if gold.table is None}
     problems += [problem for gold in golds for problem in gold.problems]
     return _Draft(located, golds, problems, perhaps).catalog()
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A catalog as it is remembered: its parts in order."""
+
+    tables: tuple[Table, ...]
+    contracts: tuple[Contract, ...]
+    fingerprint: str
+
+
+def remembered_catalog(project: Path, folder: Path) -> Catalog:
+    """As `load_catalog`, but files that were found sound before are not checked again.
+
+    `folder` keeps what was found under a hash of every file of the project and of the code that reads them.
+    """
+    files = [*(project / "contracts").glob("*.yaml"), *(project / "gold").glob("*.sql")]
+    code = [
+        *(HERE / "contracts").glob("*.py"),
+        *(HERE / name for name in ("catalog.py", "goldfile.py", "model.py")),
+    ]
+    made_from = fingerprint_of(files) + fingerprint_of(code, ("sqlglot", "jsonschema"))
+
+    def load() -> _Kept:
+        found = load_catalog(project)
+        return _Kept(tuple(found.tables.values()), tuple(found.contracts.values()), found.fingerprint)
+
+    kept = Memory(folder).recall("catalog", made_from, _Kept, load)
+    return Catalog(
+        {table.name: table for table in kept.tables},
+        {contract.source: contract for contract in kept.contracts},
+        kept.fingerprint,
+    )
 
 
 def _words_of(project: Path, problems: Iterable[Problem]) -> frozenset[str]:

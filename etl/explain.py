@@ -93,8 +93,8 @@ def _steps(
 ) -> list[tuple[str, str]]:
     batch = batches[place.batch_id]
     file = f"Line {place.row_number:,} of {batch.path}, arrived {batch.arrived_at:%Y-%m-%d %H:%M} UTC"
-    steps = [("File", f"{file}; SHA-256 {batch.sha256[:12]}…."),
-             ("Bronze", f"bronze.{contract.bronze_table}, batch {place.batch_id}, landed by run {batch.run_id}.")]  # fmt: skip
+    landed = f"bronze.{contract.bronze_table}, batch {place.batch_id}, landed by run {batch.run_id}."
+    steps = [("File", f"{file}; SHA-256 {batch.sha256[:12]}…."), ("Bronze", landed)]
     if place in current and stands:
         return [
             *steps,

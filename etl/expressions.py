@@ -57,14 +57,32 @@ def _trimmed(raw: ir.StringValue) -> ir.StringValue:
 
 
 def plain_number(text: ir.StringValue, how: Cleaning) -> ir.StringValue:
-    """A number's text in the one form the guards know: no signs of currency, no thousands, a point."""
+    """A number's text in the one form the guards know: no signs of currency, no thousands, a point.
+
+    A separator is taken out only between groups of three, a sign of currency not between digits, and a point is no
+    decimal comma: what is written another way ('12,50' where the comma parts thousands, '1€50') must not become a
+    hundred times as much.
+    """
     for sign in how.currency_signs:
-        text = text.replace(sign, "")
+        inside = text.re_search(f"[0-9.,] *{_as_pattern(sign)} *[0-9.,]")
+        text = ibis.ifelse(inside, text, text.replace(sign, ""))
+    text = text.strip() if how.currency_signs else text
     if how.thousands_separator:
-        text = text.replace(how.thousands_separator, "")
+        grouped = text.re_search(_grouped(how))
+        text = ibis.ifelse(grouped, text.replace(how.thousands_separator, ""), text)
     if how.decimal_comma:
-        text = text.replace(",", ".")
-    return text.strip() if how.currency_signs else text
+        text = text.replace(".", "no comma").replace(",", ".")
+    return text
+
+
+def _grouped(how: Cleaning) -> str:
+    """The regular expression of a number whose thousands are parted."""
+    sign = "," if how.decimal_comma else "[.]"
+    return f"^[+-]?[0-9]{{1,3}}({_as_pattern(how.thousands_separator)}[0-9]{{3}})+({sign}[0-9]*)?$"
+
+
+def _as_pattern(text: str) -> str:
+    return re.escape(text).replace(r"\ ", " ")  # an escaped blank is not known everywhere
 
 
 def safe_cast(text: ir.StringValue, column: Column, dialect: str = "") -> ir.Value:

@@ -29,6 +29,7 @@ from etl.model import (
     Table,
 )
 from etl.reader import Reader
+from etl.remembered import Memory
 from etl.warehouse import Built, Publication, Warehouse
 
 THIS_VERSION = 0  # in a built table's inputs: the version that is being published
@@ -57,6 +58,7 @@ class Tools:
     migrate: Callable[[], str]
     retry: Retry = field(default_factory=Retry)
     compiled: dict[str, silver.SilverSQL] = field(default_factory=dict)
+    memory: Memory = field(default_factory=lambda: Memory(None))
 
 
 class TaskSkipped(MetaLayerError):
@@ -238,13 +240,13 @@ class Steps:
         if not self._require_due(table):
             return None, "Nothing new."
         contract = self._contract_of(table)
-        sql = self._compiled(table, contract)
+        sql = self._compiled(contract)
         with self.tools.warehouse.session() as session:
             rows = silver.build(session, contract, sql)
         self.built[table.name] = self._as_built(table, rows, silver.beside(contract))
         return self._examined(table, rows)
 
-    def _compiled(self, table: Table, contract: Contract) -> silver.SilverSQL:
+    def _compiled(self, contract: Contract) -> silver.SilverSQL:
         names = self._names()
         parents = {
             column.name: silver.parent_of(column.reference, self.tools.catalog.contracts)
@@ -252,7 +254,9 @@ class Steps:
             if column.reference
         }
         used = {parent.table: names[parent.table] for parent in parents.values()}
-        return silver.compiled(contract, parents, used, self.tools.warehouse.dialect, self.tools.compiled)
+        return silver.compiled(
+            contract, parents, used, self.tools.warehouse.dialect, self.tools.compiled, self.tools.memory
+        )
 
     def _build_gold(self, table: Table) -> tuple[int | None, str]:
         if not self._require_due(table):
@@ -321,8 +325,9 @@ class Steps:
         if published and not built:
             upto = dict(published.inputs).get(f"bronze.{contract.bronze_table}", 0)
             taken = frozenset(batch.batch_id for batch in batches if batch.version <= upto)
+        amounts = dict(self._compiled(contract).amounts) if contract.silver_table else {}
         with self.tools.warehouse.session() as session:
-            rows, money = accounts.draw_up(session, contract, batches, taken, side)
+            rows, money = accounts.draw_up(session, contract, batches, taken, side, amounts)
             accounts.require_closed(session, contract, rows, money, side)
         found = checks.account_checks(contract, rows, money, self.tools.clock(), self.run.run_id)
         self.results = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -14,6 +16,7 @@ STATE_WORDS = {
     CheckState.UNEXAMINED: "not examined",
 }
 
+FIGURE = re.compile(r"[-+<>]? ?[\d,]+(\.\d+)?( (%|s|ms|B|KB|MB|GB|[A-Z]{3}))?")
 _SIZES = ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB"))
 _SPANS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
@@ -70,6 +73,12 @@ def span(length: timedelta) -> str:
 def when(at: datetime | None) -> str:
     """`2026-11-23 04:15:00 UTC`; empty for None."""
     return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else ""
+
+
+def is_figures(cells: Iterable[str]) -> bool:
+    """Whether a column holds figures alone (empty cells and dashes aside), to be set to the right."""
+    filled = [cell for cell in cells if cell not in ("", "–")]
+    return bool(filled) and all(FIGURE.fullmatch(cell) for cell in filled)
 
 
 def short(table: str) -> str:

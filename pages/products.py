@@ -1,4 +1,4 @@
-"""Products: ranking, how few make most of the revenue, pieces against revenue, and one product down to its file lines."""
+"""Products: ranking, how few make most of the revenue, and one product down to the lines of the files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 from ui import charts_analytics as charts
 from ui import controls_analytics as controls
-from ui import drill, products, reads_drill, widgets
+from ui import drill, products, reads_drill, reads_products, widgets
 from ui import reads_analytics as reads
 from ui import words_analytics as words
 from ui.currency import Currency
@@ -26,7 +26,7 @@ def comparison(product: int | None, money: Currency) -> None:
 
 def one_product(product: int, money: Currency) -> None:
     """One product month by month, its sales, and where one of them came from."""
-    course = reads.product_by_month(product)
+    course = reads_products.product_by_month(product)
     if len(course):
         with widgets.card(
             "trend", f"{words.product(product)} by month", products.facts(table, product, money)
@@ -41,7 +41,7 @@ def one_product(product: int, money: Currency) -> None:
     drill.way_of_chosen_sale()
 
 
-table = reads.products()
+table = reads_products.products()
 with st.container(horizontal=True, vertical_alignment="center"):
     widgets.header("Products", products.provenance())
     chosen = controls.product(list(table["product_id"])) if len(table) else None
@@ -49,7 +49,7 @@ widgets.refusal()
 if table.empty:
     widgets.empty("package_2", words.NO_PRODUCTS, words.RUN_FIRST)
 else:
-    dollars = Currency(reads.unit(*reads.PRODUCT_REVENUE))
+    dollars = Currency(reads.unit(*reads_products.REVENUE))
     products.figures(table, dollars)
     comparison(chosen, dollars)
     if chosen is not None:

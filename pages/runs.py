@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from ui import data, live, reads_runs, runs, widgets
-from ui import words_analytics as words
+from ui import data, live, reads_runs, run_grid, runs, schedules, widgets
+from ui import words_runs as words
 
 widgets.header("Runs", words.RUNS_LEAD)
 widgets.refusal()
@@ -17,10 +17,10 @@ live.follow(partial(runs.now, shown=shown))
 
 if recent:
     with widgets.card("grid", "Recent runs by task"):
-        runs.grid(recent, shown.run_id if shown else None)
+        run_grid.grid(recent, shown.run_id if shown else None)
     with widgets.card("list", "Runs"):
         runs.listing(recent)
-    if shown is not None and shown.state != "running":
+    if shown is not None and shown.finished_at is not None:
         runs.one(shown)
     with widgets.card("timings", "Where the time goes", words.TIMED):
         runs.timings(data.living().timings(reads_runs.TIMED_RUNS))
@@ -28,6 +28,6 @@ else:
     widgets.empty("play_circle", words.NO_RUNS, words.RUN_SOMETHING)
 
 with widgets.card("pipelines", "Pipelines"):
-    runs.pipelines(data.living().pipelines())
+    schedules.pipelines(data.living().pipelines())
 with widgets.card("ticks", "Scheduled times"):
-    runs.ticks(data.living().ticks(reads_runs.MOST_TICKS))
+    schedules.ticks(data.living().ticks(reads_runs.MOST_TICKS))

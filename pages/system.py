@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from ui import data, system, widgets
-from ui import words_analytics as words
+from ui import words_system as words
 
 facts = data.living().system()
 found = words.beyond(facts.services, data.living().doctor())

@@ -13,9 +13,9 @@ from ui import fmt
 from ui.accounts import Account, Part
 from ui.charts import finished, ink, show_finished, theme, tint
 
-HEIGHT, LABELS = 320, 175
+HEIGHT, LABELS = 340, 175
 THIN = 0.03  # a ribbon is drawn at least this wide, as a share of the whole, so that none is lost from sight
-GAP = 0.075  # between the ends of a column, as a share of the height
+GAP = 0.07  # between the ends of a column, as a share of the height
 COLUMNS = (0.0, 0.42, 0.99)
 BAR = 0.009
 ROOM_FOR_TWO_LINES = 0.2
@@ -47,8 +47,7 @@ def flow(lines: Account, rows: Account, key: str) -> None:
 
 @lru_cache(maxsize=64)
 def _figure(lines: Account, rows: Account, _theme: str) -> go.Figure:
-    scale = _scale((lines.parts, rows.parts))
-    landed, kept = _stacked(lines.parts, scale), _stacked(rows.parts, scale)
+    landed, kept = _placed(lines.parts, rows.parts)
     drawing = Drawing()
     drawing.ribbons(_whole(Part(lines.name, lines.whole, "muted"), landed, 0.0), landed, 0)
     bronze = next((end for end in landed if end.part.name == "Bronze"), None)
@@ -72,14 +71,24 @@ def _drawn(parts: Sequence[Part]) -> list[float]:
     return [max(float(part.amount), least) for part in parts]
 
 
-def _scale(columns: Sequence[Sequence[Part]]) -> float:
-    """Height of one row, the same for all columns, so that the fullest just fits."""
-    return min((1 - GAP * (len(parts) - 1)) / (sum(_drawn(parts)) or 1) for parts in columns if parts)
+def _placed(lines: Sequence[Part], rows: Sequence[Part]) -> tuple[list[End], list[End]]:
+    """Both columns at one scale. What did not reach bronze stands below all ribbons, where labels have room."""
+    widths = dict(zip((part.name for part in lines), _drawn(lines), strict=True))
+    aside = [part for part in lines if part.name != "Bronze"]
+    bronze = [part for part in lines if part.name == "Bronze"]
+    below = sum(widths[part.name] for part in aside)
+    above = max(sum(_drawn(rows)), sum(widths[part.name] for part in bronze))
+    gaps = GAP * (max(len(rows) - 1, 0) + len(aside))
+    scale = (1 - gaps) / ((above + below) or 1)
+    kept = _stacked(rows, _drawn(rows), scale, 0.0)
+    first = _stacked(bronze, [above], scale, 0.0)
+    floor = max((end.bottom for end in (*kept, *first)), default=-GAP) + GAP
+    return first + _stacked(aside, [widths[part.name] for part in aside], scale, floor), kept
 
 
-def _stacked(parts: Sequence[Part], scale: float) -> list[End]:
-    ends, top = [], 0.0
-    for part, width in zip(parts, _drawn(parts), strict=True):
+def _stacked(parts: Sequence[Part], widths: Sequence[float], scale: float, top: float) -> list[End]:
+    ends = []
+    for part, width in zip(parts, widths, strict=False):
         ends.append(End(part, top, top + width * scale))
         top += width * scale + GAP
     return ends

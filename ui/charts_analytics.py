@@ -1,9 +1,10 @@
-"""The charts of regions, products, runs and resources: values in, a drawn figure out. No figures are made here."""
+"""The charts of regions and products: values in, a drawn figure out. No figures are made here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from html import escape
 from typing import Any
 
 import plotly.graph_objects as go
@@ -13,8 +14,6 @@ from ui import fmt
 from ui.charts import ink, show, tint
 from ui.currency import Currency
 from ui.fmt import Number
-from ui.reads_runs import Bar
-from ui.tokens import look
 
 _MOST_POINTS = 2_000
 
@@ -34,7 +33,7 @@ def ranking(
     fig = go.Figure(
         go.Bar(
             x=lengths,
-            y=list(names),
+            y=[escape(name) for name in names],
             orientation="h",
             text=[label(value) for value in values],
             textposition="outside",
@@ -53,7 +52,7 @@ def ranking(
     fig.update_xaxes(visible=False, range=[0, (max(lengths, default=0) or 1) * 1.28])
     fig.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ", type="category")
     ends = f"{names[0]} {label(values[0])} to {names[-1]} {label(values[-1])}" if names else "no bars"
-    _pickable(fig, key, 34 * len(names) + 16, f"Bars, largest first: {ends}", "y", on_pick)
+    _pickable(fig, key, 34 * len(names) + 16, f"Bars, largest first: {ends}", names, on_pick)
 
 
 def months(
@@ -99,12 +98,12 @@ def shares(names: Sequence[str], parts: Sequence[float], key: str, picked: str |
                 "cornerradius": 4,
                 "line": {"color": ink("surface"), "width": 2},
             },
-            text=f"<b>{fmt.share(part)}</b><br>{name}",
+            text=f"<b>{fmt.share(part)}</b><br>{escape(name)}",
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,
             insidetextfont={"color": "#FFFFFF" if name == picked else ink("text"), "size": 12},
-            hovertemplate=f"{name}<br><b>{fmt.share(part)}</b><extra></extra>",
+            hovertemplate=f"{escape(name)}<br><b>{fmt.share(part)}</b><extra></extra>",
         )
         for name, part in zip(names, parts, strict=True)
     ]
@@ -164,7 +163,7 @@ def scatter(
     chosen = [name == picked for name in names]
     accent = ink("accent")
     tips = [
-        f"{name}<br><b>{money.exact(amount)}</b><br>{fmt.count(pieces, 'piece')}"
+        f"{escape(name)}<br><b>{money.exact(amount)}</b><br>{fmt.count(pieces, 'piece')}"
         for name, pieces, amount in zip(names, x, y, strict=True)
     ]
     marks = go.Scatter(
@@ -179,8 +178,8 @@ def scatter(
             "color": [accent if is_it else tint(accent, 0.55) for is_it in chosen],
             "line": {"color": ink("surface"), "width": 1},
         },
-        customdata=[[name, tip] for name, tip in zip(names, tips, strict=True)],
-        hovertemplate="%{customdata[1]}<extra></extra>",
+        customdata=tips,
+        hovertemplate="%{customdata}<extra></extra>",
         selected={"marker": {"opacity": 1}},
         unselected={"marker": {"opacity": 1}},
     )
@@ -190,81 +189,16 @@ def scatter(
     )
     fig.update_yaxes(range=[0, 1.16 * max(map(float, y), default=1)], nticks=6, **_money_axis(money))
     said = f"{fmt.count(len(names), 'product')} by pieces sold and revenue"
-    _pickable(fig, key, height, said, "customdata", on_pick)
-
-
-def timeline(bars: Sequence[Bar], rows: Sequence[str], length: float, key: str) -> None:
-    """One row a task, in the order of work; bars in seconds since the run started. Very short bars are widened."""
-    least = max(length, 0.001) * 0.006
-    tones = {bar.state: look(bar.state) for bar in bars}
-    fig = go.Figure(
-        [
-            go.Bar(
-                base=[bar.start for bar in bars if bar.state == state],
-                x=[max(bar.length, least) for bar in bars if bar.state == state],
-                y=[bar.row for bar in bars if bar.state == state],
-                orientation="h",
-                width=0.5,
-                marker={"color": ink(tone.tone), "cornerradius": 3},
-                customdata=[bar.tip for bar in bars if bar.state == state],
-                hovertemplate="%{customdata}<extra></extra>",
-                name=tone.word,
-            )
-            for state, tone in tones.items()
-        ]
-    )
-    fig.update_layout(barmode="overlay", bargap=0.4, margin={"t": 30})
-    fig.update_xaxes(
-        range=[0, (length or 1) * 1.02],
-        ticksuffix=" s",
-        nticks=5,
-        tickangle=0,
-        side="top",
-        rangemode="tozero",
-    )
-    fig.update_yaxes(
-        categoryorder="array",
-        categoryarray=list(rows),
-        autorange="reversed",
-        showgrid=False,
-        ticksuffix="  ",
-        type="category",
-    )
-    longest = max(bars, key=lambda bar: bar.length, default=None)
-    said = f"; the longest is {longest.row}, {fmt.seconds(longest.length)}" if longest else ""
-    show(
-        fig,
-        key,
-        30 * len(rows) + 44,
-        f"Timeline of {fmt.count(len(rows), 'task')} over {fmt.seconds(length)}{said}",
-    )
-
-
-def stages(runs: Sequence[str], seconds: dict[str, Sequence[float]], inks: dict[str, str], key: str) -> None:
-    """One stacked bar a run, oldest first: wall seconds by stage."""
-    fig = go.Figure(
-        [
-            go.Bar(
-                x=list(runs),
-                y=list(values),
-                name=stage,
-                marker={"color": ink(inks[stage]), "line": {"color": ink("surface"), "width": 1}},
-                customdata=[fmt.seconds(value) for value in values],
-                hovertemplate=f"Run %{{x}} · {stage}<br><b>%{{customdata}}</b><extra></extra>",
-            )
-            for stage, values in seconds.items()
-        ]
-    )
-    fig.update_layout(barmode="stack", bargap=0.35)
-    fig.update_xaxes(type="category", showgrid=False, tickprefix="#", nticks=12)
-    fig.update_yaxes(ticksuffix=" s ", nticks=5, rangemode="tozero")
-    totals = [sum(parts) for parts in zip(*seconds.values(), strict=True)]
-    said = f", the newest {fmt.seconds(totals[-1])}" if totals else ""
-    show(fig, key, 260, f"Seconds by stage of the last {fmt.count(len(runs), 'run')}{said}")
+    _pickable(fig, key, height, said, names, on_pick)
 
 
 def _pickable(
-    fig: go.Figure, key: str, height: int, said: str, field: str, on_pick: Callable[[str], None] | None
+    fig: go.Figure,
+    key: str,
+    height: int,
+    said: str,
+    names: Sequence[str],
+    on_pick: Callable[[str], None] | None,
 ) -> None:
     if on_pick is None:
         show(fig, key, height, said)
@@ -273,8 +207,7 @@ def _pickable(
     def took() -> None:
         points = st.session_state[key]["selection"]["points"]
         if points:
-            value = points[0][field]
-            on_pick(str(value[0] if field == "customdata" else value))
+            on_pick(names[points[0]["point_index"]])
 
     show(fig, key, height, said, on_select=took, selection_mode="points")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from datetime import date
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -91,7 +92,7 @@ def pick_product(name: str) -> None:
     _forget(SALE)
 
 
-def selectable(frame: pd.DataFrame, column: str, name: str, forget: Sequence[str] = ()) -> dict[str, object]:
+def selectable(frame: pd.DataFrame, column: str, name: str, forget: Sequence[str] = ()) -> dict[str, Any]:
     """What makes a table's rows choose query parameter `name` by `column`; the row it names starts selected.
 
     A selection counts rows, so it must not outlive them: other rows make another widget.
@@ -125,7 +126,7 @@ def _range(known: Sequence[date]) -> Sequence[date]:
         bind="query-params",
         label_visibility="collapsed",
     )
-    return picked if isinstance(picked, tuple) else (picked,)
+    return picked
 
 
 def _forget(*names: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
@@ -26,7 +26,7 @@ def table_height(rows: int, most: int = _ROWS_SEEN) -> int:
     return _ROW * (min(max(rows, 1), most) + 1) + 2
 
 
-def columns(money: Currency) -> dict[str, object]:
+def columns(money: Currency) -> dict[str, Any]:
     """How the columns of sales lines and customers are written."""
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {

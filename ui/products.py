@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from ui import charts, data, fmt, widgets
+from ui import charts, data, fmt, reads_products, widgets
 from ui import charts_analytics as drawn
 from ui import controls_analytics as controls
 from ui import reads_analytics as reads
@@ -21,14 +21,14 @@ PARETO_SHARE = 0.8
 
 def provenance() -> str:
     """From which table and version."""
-    return words.provenance(reads.PRODUCTS, data.published(reads.PRODUCTS))
+    return words.provenance(reads_products.PRODUCTS, data.published(reads_products.PRODUCTS))
 
 
 def figures(frame: pd.DataFrame, money: Currency) -> None:
     """How many products, what they sold, and how few make most of it."""
     revenue = reads.added(frame["total_revenue"])
     orders, pieces = int(frame["total_orders"].sum()), int(frame["total_quantity_sold"].sum())
-    needed = reads.needed_for(frame, PARETO_SHARE)
+    needed = reads_products.needed_for(frame, PARETO_SHARE)
     best = frame.iloc[0]
     widgets.kpis(
         [
@@ -70,7 +70,7 @@ def ranking(frame: pd.DataFrame, product: int | None, money: Currency) -> None:
 
 def pareto(frame: pd.DataFrame) -> None:
     """How much of the revenue the first so many products make."""
-    needed = reads.needed_for(frame, PARETO_SHARE)
+    needed = reads_products.needed_for(frame, PARETO_SHARE)
     drawn.pareto(list(frame["reached"]), PARETO_SHARE, needed, "product", "pareto")
 
 

@@ -107,9 +107,8 @@ def _legend_lines(account: Account) -> str:
 def _proof(account: Account, write: Callable[[Any], str]) -> str:
     """`Closes 20,401 = 20,000 + 341 + 57 + 3 · difference 0`."""
     terms = " + ".join(write(part.amount) for part in account.parts) or write(0)
-    mark = mark(account)
     return (
-        f'<div class="row wrap num line">{mark}<span>{write(account.whole)} = {terms}</span>'
+        f'<div class="row wrap num line">{mark(account)}<span>{write(account.whole)} = {terms}</span>'
         f'<span class="muted">{escape(account.name.lower())} · difference '
         f"{write(account.difference)}</span></div>"
     )
@@ -191,9 +190,19 @@ def checks(found: Sequence[CheckFacts]) -> None:
         with st.container(key="wide-checks"):
             _checks_table(shown)
         with st.container(key="narrow-checks"):
-            st.html(f'<div class="ml">{"".join(_check_line(check) for check in shown)}</div>')
+            st.html(f'<div class="ml">{_check_lines(shown)}</div>')
         widgets.csv_button(reads_quality.checks_frame(found), "checks")
         _look_at(shown)
+
+
+def _check_lines(shown: Sequence[CheckFacts]) -> str:
+    """The list for a phone: what passed is folded away when there is something else to see."""
+    passed = [check for check in shown if check.result.state == "passed"]
+    others = "".join(_check_line(check) for check in shown if check not in passed)
+    lines = "".join(_check_line(check) for check in passed)
+    if not others or not passed:
+        return others + lines
+    return f'{others}<details><summary class="line">{len(passed)} passed</summary>{lines}</details>'
 
 
 def _check_line(found: CheckFacts) -> str:

@@ -1,4 +1,4 @@
-"""What the pages of regions and products show, as pandas frames cached through `ui.data` by published version.
+"""What the page of regions shows, as pandas frames cached through `ui.data` by published version.
 
 Amounts stay Decimal in every frame; `plain` turns them into floats for drawing only.
 """
@@ -6,7 +6,7 @@ Amounts stay Decimal in every frame; `plain` turns them into floats for drawing 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -18,12 +18,10 @@ from ui import data
 from ui.period import Period, before, between
 
 REGIONS = "gold.customer_analytics"
-PRODUCTS = "gold.product_analytics"
 MONTHS = "gold.monthly_revenue"
 SALES = "silver.sales_clean"
 CUSTOMERS = "silver.customers_clean"
 REVENUE = (MONTHS, "revenue")
-PRODUCT_REVENUE = (PRODUCTS, "total_revenue")
 
 _MONTH_COLUMNS = ("month", "region", "revenue", "orders", "quantity")
 _NO_MONEY = Decimal(0)
@@ -98,7 +96,7 @@ def regions(period: Period) -> pd.DataFrame:
     frame = _all_regions() if from_regions(period) else _regions_within(period)
     total = added(frame["revenue"])
     frame["average"] = _ratios(frame["revenue"], frame["orders"])
-    frame["share"] = [float(_ratio(revenue, total) or 0) for revenue in frame["revenue"]]
+    frame["share"] = [float(ratio(revenue, total) or 0) for revenue in frame["revenue"]]
     trends = _trends(period)
     frame["trend"] = [trends.get(name, []) for name in frame["region"]]
     return frame
@@ -124,7 +122,7 @@ def by_month(period: Period, region: str | None = None) -> pd.DataFrame:
     frame = frame if region is None else frame[frame["region"] == region]
     wanted = [month for month in months() if _inside(month, period)]
     sums = _summed(frame, "month", ("revenue", "orders")).reindex(wanted)
-    sums = _filled(sums, "orders")
+    sums = filled(sums, "orders")
     sums["average"] = _ratios(sums["revenue"], sums["orders"])
     buyers = _buyers_by_month(region)
     sums["customers"] = [buyers.get(month, 0) for month in wanted]
@@ -152,46 +150,6 @@ def region_months() -> pd.DataFrame:
     )
 
 
-def products() -> pd.DataFrame:
-    """One row per product, by rank: the columns of gold.product_analytics, share and reached (the running share)."""
-    if data.published(PRODUCTS) is None:
-        return pd.DataFrame()
-    frame = data.rows(PRODUCTS, order_by=("revenue_rank", "product_id"), limit=200_000)
-    total = added(frame["total_revenue"])
-    running = frame["total_revenue"].cumsum()
-    frame["share"] = [float(_ratio(revenue, total) or 0) for revenue in frame["total_revenue"]]
-    frame["reached"] = [float(_ratio(so_far, total) or 0) for so_far in running]
-    return frame
-
-
-def needed_for(frame: pd.DataFrame, share: float) -> int:
-    """How many products, best first, it takes to reach `share` of the revenue."""
-    return min(len(frame), int((frame["reached"] < share).sum()) + 1)
-
-
-def product_by_month(product_id: int) -> pd.DataFrame:
-    """One row per month, oldest first, gaps filled with 0: month, revenue, orders, quantity."""
-    if data.published(MONTHS) is None:
-        return pd.DataFrame({"month": [], "revenue": [], "orders": [], "quantity": []})
-    # One product's revenue by month, over all regions.
-    found = data.select(
-        """
-        select
-            month,
-            sum(revenue) as revenue,
-            sum(orders) as orders,
-            sum(quantity) as quantity
-        from gold.monthly_revenue
-        where product_id = ?
-        group by month
-        order by month
-        """,
-        (product_id,),
-    )
-    frame = _filled(found.set_index("month").reindex(months()), "orders", "quantity")
-    return frame.rename_axis("month").reset_index()
-
-
 def plain(frame: pd.DataFrame) -> pd.DataFrame:
     """The same frame with Decimals as floats, for charts and cells; never for sums or files."""
     shown = frame.copy()
@@ -201,12 +159,12 @@ def plain(frame: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
-def percent(shares: Sequence[float]) -> list[float]:
+def percent(shares: Iterable[float]) -> list[float]:
     """Shares (0..1) in percent to one place, cut as `fmt.share` cuts them: a whole is never reached by rounding."""
     return [math.floor(1000 * part + 1e-9) / 10 for part in shares]
 
 
-def added(amounts: Sequence[Any]) -> Decimal:
+def added(amounts: Iterable[Any]) -> Decimal:
     """The exact sum of Decimals."""
     return sum(amounts, _NO_MONEY)
 
@@ -214,6 +172,20 @@ def added(amounts: Sequence[Any]) -> Decimal:
 def bounds(period: Period) -> tuple[date, date]:
     """The first day of a period and the first after it; every day a contract can hold where it is unbounded."""
     return period.first or _EARLIEST, period.until or _LATEST
+
+
+def filled(frame: pd.DataFrame, *counts: str) -> pd.DataFrame:
+    """Months without a row as months in which nothing was sold."""
+    sold = [value if isinstance(value, Decimal) else _NO_MONEY for value in frame["revenue"]]
+    frame["revenue"] = pd.Series(sold, index=frame.index, dtype=object)
+    for name in counts:
+        frame[name] = frame[name].fillna(0).astype(int)
+    return frame
+
+
+def ratio(part: Any, whole: Any) -> Decimal | None:
+    """An exact quotient; None without a whole."""
+    return Decimal(part) / Decimal(whole) if whole else None
 
 
 def _all_regions() -> pd.DataFrame:
@@ -297,13 +269,6 @@ def _summed(frame: pd.DataFrame, by: str, columns: Sequence[str]) -> pd.DataFram
     return frame.groupby(by)[list(columns)].sum()
 
 
-def _filled(frame: pd.DataFrame, *counts: str) -> pd.DataFrame:
-    frame["revenue"] = [value if isinstance(value, Decimal) else _NO_MONEY for value in frame["revenue"]]
-    for name in counts:
-        frame[name] = frame[name].fillna(0).astype(int)
-    return frame
-
-
 def _within(frame: pd.DataFrame, period: Period) -> pd.DataFrame:
     kept = pd.Series([_inside(month, period) for month in frame["month"]], index=frame.index, dtype=bool)
     return frame[kept]
@@ -313,10 +278,6 @@ def _inside(month: date, period: Period) -> bool:
     return (period.first is None or month >= period.first) and (period.last is None or month <= period.last)
 
 
-def _ratios(parts: Sequence[Any], wholes: Sequence[Any]) -> pd.Series[Any]:
-    found = [_ratio(part, whole) for part, whole in zip(parts, wholes, strict=True)]
-    return pd.Series(found, index=getattr(parts, "index", None), dtype=object)
-
-
-def _ratio(part: Any, whole: Any) -> Decimal | None:
-    return Decimal(part) / Decimal(whole) if whole else None
+def _ratios(parts: pd.Series[Any], wholes: pd.Series[Any]) -> pd.Series[Any]:
+    found = [ratio(part, whole) for part, whole in zip(parts, wholes, strict=True)]
+    return pd.Series(found, index=parts.index, dtype=object)

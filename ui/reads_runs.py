@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from ui import data
-from ui import words_analytics as words
+from ui import words_runs as words
 from ui.tokens import LAYERS, look
 
 if TYPE_CHECKING:

@@ -123,11 +123,8 @@ def region_table(frame: pd.DataFrame, period: Period, money: Currency) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.csv_button(frame.drop(columns="trend"), "regional_revenue")
-        total = money.exact(reads.added(frame["revenue"]))
-        st.html(
-            f'<div class="ml sub num" style="text-align:right">{fmt.count(len(frame), "region")} · {total} in all</div>',
-            width="stretch",
-        )
+        total = words.in_all(len(frame), money.exact(reads.added(frame["revenue"])))
+        st.html(f'<div class="ml sub num" style="text-align:right">{total}</div>', width="stretch")
 
 
 def customer_table(frame: pd.DataFrame, money: Currency) -> None:

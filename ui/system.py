@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui import data, drawings, fmt, state, widgets
-from ui import words_analytics as words
+from ui import data, drawings, fmt, state, widgets, words_runs
+from ui import words_system as words
 from ui.widgets import Html, pill_cell
 
 if TYPE_CHECKING:
     from etl.facts import Finding, PipelineFacts, Resources, ServiceFacts
 
 EVERY_SECONDS = 5
+_WORST_FIRST = ("failed", "warned", "unexamined", "passed")
 
 
 def services(found: Sequence[ServiceFacts]) -> None:
@@ -28,7 +31,7 @@ def services(found: Sequence[ServiceFacts]) -> None:
                 pill_cell(each.state, words.HEALTH.get(each.state, "")),
                 Html(f'<span class="code">{escape(each.address)}</span>'),
                 each.detail or fmt.MISSING,
-                words.took(each.answered_in_seconds),
+                words_runs.took(each.answered_in_seconds),
             )
             for each in found
         ],
@@ -40,55 +43,61 @@ def resources() -> None:
     """CPU, memory, disk and network now and over the last minutes; sampled again while the page is open."""
     with widgets.boundary():
         facts = data.living().system()
-        tiles = "".join(
-            _tile(*each, words.in_window(facts.history)) for each in _gauges(facts.now, facts.history)
-        )
+        window = words.in_window(facts.history)
+        tiles = "".join(_tile(each, window) for each in gauges(facts.now, facts.history))
         st.html(f'<div class="ml gauges">{tiles}</div>')
 
 
-def _gauges(
-    now: Resources, history: Sequence[Resources]
-) -> list[tuple[str, str, str, list[float], float | None]]:
-    """Label, value, note, course and the top of its scale; shares of a whole stand on 0 to 100 %."""
-    rates = _rates(history)
-    return [
-        (
+@dataclass(frozen=True)
+class Gauge:
+    """One resource: its value now, a note, its course (oldest first) and the top of its scale (None: its own most)."""
+
+    label: str
+    value: str
+    note: str
+    course: tuple[float, ...]
+    top: float | None = None
+
+
+def gauges(now: Resources, history: Sequence[Resources]) -> tuple[Gauge, ...]:
+    """The four resources. What is part of a whole stands on the scale of the whole."""
+    passed = rates(history)
+    received, sent = passed[-1] if passed else (None, None)
+    return (
+        Gauge(
             "CPU",
             f"{now.cpu_percent:.0f} %",
             f"this process {now.process_cpu_percent:.0f} %",
-            [each.cpu_percent for each in history],
+            tuple(each.cpu_percent for each in history),
             100.0,
         ),
-        (
+        Gauge(
             "Memory",
             fmt.size(now.memory_used_bytes),
             f"of {fmt.size(now.memory_total_bytes)}, this process {fmt.size(now.process_memory_bytes)}",
-            [float(each.memory_used_bytes) for each in history],
-            float(now.memory_total_bytes),
+            tuple(each.memory_used_bytes for each in history),
+            now.memory_total_bytes,
         ),
-        (
+        Gauge(
             "Disk",
-            fmt.share(now.disk_used_bytes / max(now.disk_total_bytes, 1)),
+            f"{100 * now.disk_used_bytes / max(now.disk_total_bytes, 1):.0f} %",
             f"{fmt.size(now.disk_total_bytes - now.disk_used_bytes)} free of {fmt.size(now.disk_total_bytes)}",
-            [float(each.disk_used_bytes) for each in history],
-            float(now.disk_total_bytes),
+            tuple(each.disk_used_bytes for each in history),
+            now.disk_total_bytes,
         ),
-        (
+        Gauge(
             "Network",
-            f"{fmt.size(sum(rates[-1]))}/s" if rates else fmt.MISSING,
-            f"{fmt.size(rates[-1][0])}/s in, {fmt.size(rates[-1][1])}/s out"
-            if rates
-            else "needs two samples",
-            [received + sent for received, sent in rates],
-            None,
+            fmt.MISSING if received is None or sent is None else f"{fmt.size(received + sent)}/s",
+            f"{fmt.size(received)}/s in, {fmt.size(sent)}/s out" if passed else "needs two samples",
+            tuple(sum(each) for each in passed),
         ),
-    ]
+    )
 
 
-def _rates(history: Sequence[Resources]) -> list[tuple[float, float]]:
+def rates(history: Sequence[Resources]) -> list[tuple[float, float]]:
     """Bytes a second received and sent between neighbouring samples; a counter that was reset gives 0."""
     found = []
-    for before, after in zip(history, history[1:], strict=False):
+    for before, after in pairwise(history):
         took = (after.at - before.at).total_seconds()
         if took > 0:
             received = max(after.network_received_bytes - before.network_received_bytes, 0) / took
@@ -96,12 +105,13 @@ def _rates(history: Sequence[Resources]) -> list[tuple[float, float]]:
     return found
 
 
-def _tile(label: str, value: str, note: str, course: Sequence[float], top: float | None, window: str) -> str:
-    scale = (0.0, top or max(course, default=0.0) or 1.0)
+def _tile(gauge: Gauge, window: str) -> str:
+    scale = (0.0, float(gauge.top or max(gauge.course, default=0.0) or 1.0))
     return (
-        f'<div class="layer"><div class="row"><span class="h">{label}</span><span class="push sub">{window}</span></div>'
-        f'<div class="big num">{escape(value)}</div><div class="sub num">{escape(note)}</div>'
-        f"{drawings.sparkline(course, 'accent', scale)}</div>"
+        f'<div class="layer"><div class="row"><span class="h">{gauge.label}</span>'
+        f'<span class="push sub">{window}</span></div>'
+        f'<div class="big num">{escape(gauge.value)}</div><div class="sub num">{escape(gauge.note)}</div>'
+        f"{drawings.sparkline(gauge.course, 'accent', scale)}</div>"
     )
 
 
@@ -109,7 +119,8 @@ def sizes(found: Sequence[tuple[str, int]]) -> None:
     """What lies on disk, each with its part of the whole."""
     most = max((size for _, size in found), default=0) or 1
     rows = "".join(
-        f'<div class="size"><div class="row"><span>{escape(name)}</span><span class="push num">{fmt.size(size)}</span></div>'
+        f'<div class="size"><div class="row"><span>{escape(name)}</span>'
+        f'<span class="push num">{fmt.size(size)}</span></div>'
         f'<div class="bar" aria-hidden="true"><span style="width:{100 * size / most:.1f}%;'
         f'background:var({"--accent" if size else "--raised"})"></span></div></div>'
         for name, size in found
@@ -133,7 +144,7 @@ def pipelines(found: Sequence[PipelineFacts]) -> None:
                 pill_cell(facts.last_run.state) if facts.last_run else pill_cell("unexamined", "Never run"),
                 state.ago(facts.last_run.requested_at if facts.last_run else None),
                 fmt.seconds(facts.last_run.seconds if facts.last_run else None),
-                words.due(facts),
+                words_runs.due(facts),
                 fmt.count(facts.runs),
             )
             for facts in found
@@ -143,9 +154,7 @@ def pipelines(found: Sequence[PipelineFacts]) -> None:
 
 def findings(found: Sequence[Finding]) -> None:
     """What the doctor looked at, the worst first, and what to do."""
-    order = ("failed", "warned", "unexamined", "passed")
-    by_weight: Callable[[Finding], int] = lambda each: order.index(each.state)  # noqa: E731
-    for each in sorted(found, key=by_weight):
+    for each in sorted(found, key=lambda finding: _WORST_FIRST.index(finding.state)):
         widgets.line(str(each.state), each.what, " ".join(filter(None, (each.detail, each.hint))), top=True)
     if not found:
         widgets.nothing("stethoscope", words.NO_FINDINGS)

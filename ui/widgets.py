@@ -245,6 +245,11 @@ def _turned(names: Sequence[str], rows: Sequence[Sequence[Cell]]) -> tuple[dict[
     return columns, [[name, *(row[at] for row in rows)] for at, name in enumerate(names) if at]
 
 
+def keep(text: str) -> Html:
+    """Text for a cell that is not to be broken."""
+    return Html(f'<span class="keep">{escape(text)}</span>')
+
+
 def compact(columns: Mapping[str, str], rows: Sequence[Sequence[Cell]]) -> None:
     """A `listing` that on a phone puts the first two cells on one line and the others, with their names, below."""
     with st.container(key=f"compact-{'-'.join(columns).lower().replace(' ', '-')}"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -24,7 +25,7 @@ PAGES = {
     "runs": "runs",
     "system": "system",
 }
-THEMES = ("light", "dark")
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDTHS = (1280, 390)
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -82,8 +83,8 @@ def main(url: str = "http://127.0.0.1:8501", folder: str = "") -> int:
         complaints = take_all(browser, url.rstrip("/"), target)
         browser.close()
     for complaint in complaints:
-        print(complaint, file=sys.stderr)
-    print(f"{len(THEMES) * len(WIDTHS) * len(PAGES)} pictures in {target}")
+        sys.stderr.write(f"{complaint}\n")
+    sys.stderr.write(f"{len(THEMES) * len(WIDTHS) * len(PAGES)} pictures in {target}\n")
     return 1 if complaints else 0
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 from etl.cli.output import Output
-
-FIGURE = re.compile(r"[-+<>]? ?[\d,]+(\.\d+)?( (%|s|ms|B|KB|MB|GB))?")
+from etl.texts import is_figures
 
 
 def table(output: Output, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print rows under their columns; figures stand to the right."""
     cells = [[cell(value) for value in row] for row in rows]
-    right = [all(FIGURE.fullmatch(row[i]) or not row[i] for row in cells) for i in range(len(columns))]
+    right = [is_figures(row[i] for row in cells) for i in range(len(columns))]
     if output.terminal:
         _ruled(output, columns, cells, right)
     else:

@@ -70,7 +70,7 @@ def layer_tables(given: ReportInput) -> Iterator[ReportSection]:
 
 def _table(table: TableFacts) -> tuple[str, ...]:
     if not table.version:
-        return (table.name, table.grain, NEVER, "", "", "", STATE_WORDS[CheckState.UNEXAMINED])
+        return (table.name, table.grain, "–", "–", "–", "", NEVER)
     state = f"stale: {table.stale_because}" if table.stale else table.state_note
     published = (str(table.version), when(table.published_at))
     return (table.name, table.grain, _number(table.rows), size(table.size_bytes), *published, state)

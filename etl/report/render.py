@@ -7,7 +7,7 @@ from html import escape
 
 from etl.errors import UsageError
 from etl.facts import Report, ReportSection
-from etl.texts import STATE_WORDS, when
+from etl.texts import STATE_WORDS, is_figures, when
 from etl.wire import to_plain
 
 SYNTHETIC = "Synthetic data: this is the sample workspace."
@@ -19,17 +19,19 @@ _STYLE = """
   --line: #313a45; --head: #1d232a;
   --passed: #5fd39b; --warned: #f0b849; --failed: #ff8a80; --unexamined: #a3aebb; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 2rem auto;
-  max-width: 1100px; padding: 0 1rem; }
+  max-width: 1240px; padding: 0 1rem; }
 h1 { font-size: 1.6rem; margin-bottom: .2rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 p.made { color: var(--soft); margin-top: 0; }
-.state { border: 1px solid currentColor; border-radius: 1rem; padding: .05rem .6rem; font-size: .8rem; }
+.state { margin-left: .4rem; border: 1px solid currentColor; border-radius: 1rem; padding: .05rem .6rem;
+  font-size: .8rem; }
 .passed { color: var(--passed); } .warned { color: var(--warned); }
 .failed { color: var(--failed); } .unexamined { color: var(--unexamined); }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .88rem; }
 th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align: left; vertical-align: top;
-  font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
-th { background: var(--head); font-weight: 600; overflow-wrap: normal; }
-td.number { text-align: right; white-space: nowrap; }
+  font-variant-numeric: tabular-nums; }
+th { background: var(--head); font-weight: 600; }
+.number { text-align: right; } td.number { white-space: nowrap; }
+@page { size: landscape; margin: 12mm; }
 @media print { body { margin: 0; max-width: none; font-size: 10pt; } h2 { break-after: avoid; }
   tr { break-inside: avoid; } .wide { overflow: visible; } }
 """
@@ -50,7 +52,7 @@ def as_json(report: Report) -> str:
 
 def markdown(report: Report) -> str:
     """GitHub-flavoured Markdown: a heading a section, a table where there is one."""
-    parts = [f"# Validation report: {_md(report.headline)}", _md(_made(report))]
+    parts = [f"# {_md(report.headline)}", _md(_made(report))]
     if report.sample:
         parts.append(f"> {SYNTHETIC}")
     parts += [_md_section(section) for section in report.sections]
@@ -71,7 +73,7 @@ def html(report: Report) -> str:
 
 
 def _made(report: Report) -> str:
-    return f"Version {report.version}, run {report.run_id}, made {when(report.made_at)}."
+    return f"Validation report of version {report.version}, run {report.run_id}, made {when(report.made_at)}."
 
 
 def _md_section(section: ReportSection) -> str:
@@ -107,13 +109,15 @@ def _html_section(section: ReportSection) -> str:
 
 
 def _html_table(section: ReportSection) -> str:
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in section.columns)
-    body = "\n".join("<tr>" + "".join(map(_html_cell, row)) + "</tr>" for row in section.rows)
+    columns = range(len(section.columns))
+    aligned = [' class="number"' if is_figures(row[i] for row in section.rows) else "" for i in columns]
+    head = "".join(
+        f'<th scope="col"{a}>{escape(c)}</th>' for c, a in zip(section.columns, aligned, strict=True)
+    )
+    rows = (
+        "".join(f"<td{a}>{escape(cell)}</td>" for cell, a in zip(row, aligned, strict=True))
+        for row in section.rows
+    )
+    body = "\n".join(f"<tr>{cells}</tr>" for cells in rows)
     table = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
     return f'<div class="wide">{table}</div>\n'
-
-
-def _html_cell(text: str) -> str:
-    number = ' class="number"' if text[:1].isdigit() or text[:2].lstrip("-+<> ")[:1].isdigit() else ""
-    number = number if len(text) <= 24 else ""  # noqa: PLR2004 (a sentence that begins with a figure is no figure)
-    return f"<td{number}>{escape(text)}</td>"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from etl.catalog import load_catalog
+from etl.catalog import remembered_catalog
 from etl.errors import MetaLayerError, WarehouseUnavailable
 from etl.ledger import Ledger
 from etl.model import Run, RunState, Trigger
@@ -34,7 +34,7 @@ class Service(Reporting, Asking):
         self.scheduler = Scheduler(
             self._ledger,
             self.landing_roots,
-            [contract.pattern for contract in self.catalog.contracts.values()],
+            lambda: [contract.pattern for contract in self.catalog.contracts.values()],
             self._requested,
             self._clock,
             resources=self._watch.sample,
@@ -112,7 +112,7 @@ def start_service(
     retry: Retry | None = None,
 ) -> Service:
     """As `open_service`, for a caller that closes it itself."""
-    catalog = load_catalog(settings.project)
+    catalog = remembered_catalog(settings.project, settings.state / "remembered")
     warehouse = _open_warehouse(settings, wait_seconds)
     ledger = Ledger(settings.ledger, clock)
     try:

@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from etl import system as systems
-from etl.catalog import Catalog, load_catalog
+from etl.catalog import Catalog, remembered_catalog
 from etl.engine import Engine
 from etl.errors import CatalogError, UsageError
 from etl.ledger import Ledger
 from etl.model import Contract, Run
 from etl.reader import Reader
+from etl.remembered import Memory
 from etl.resources import ResourceWatch
 from etl.scheduler import Scheduler
 from etl.settings import Settings
@@ -67,6 +68,7 @@ class Base:
             bronze_file=self._bronze_file,
             migrate=lambda: f"The ledger stands at revision {self._ledger.revision()}.",
             retry=retry,
+            memory=Memory(self.settings.state / "remembered"),
         )
 
     def _bronze_file(self, contract: Contract, batch_id: str) -> Path:
@@ -87,7 +89,7 @@ class Base:
             return
         self._catalog_files = files
         try:
-            catalog = load_catalog(self.settings.project)
+            catalog = remembered_catalog(self.settings.project, self.settings.state / "remembered")
         except CatalogError as broken:
             self._catalog_problems = tuple(str(problem) for problem in broken.problems)
         else:

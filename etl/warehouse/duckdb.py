@@ -390,7 +390,7 @@ class DuckDBWarehouse:
         return Rows(names, types, tuple(found[:limit]), truncated=len(found) > limit)
 
     def sizes(self) -> Mapping[str, int]:
-        """Bronze: bytes of its Parquet files. Others: blocks of the database file, or rows × width before they have any."""
+        """Bronze: bytes of its Parquet files. Others: blocks of the file, or rows × width before they have any."""
         with self.session() as session:
             tables = session.rows(
                 "select schema_name, table_name, estimated_size, column_count from duckdb_tables() "

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
-
-import pandas as pd
+from typing import Any
 
 from etl.errors import MetaLayerError
 from etl.service import Service
-from tests.pages.conftest import HOSTILE
+from tests.pages.screens import HOSTILE, Screen
+from tests.workspaces import CUSTOMERS, SALES, land, run
 from ui import controls_analytics as controls
 from ui import period as periods
 from ui import words_analytics as words
@@ -16,13 +16,13 @@ from ui import words_analytics as words
 PAGE = "regional_revenue"
 
 
-def figures(screen) -> dict[str, str]:
+def figures(screen: Screen) -> dict[str, str]:
     """The KPI cards by label."""
     return {metric.label: metric.value for metric in screen.app.metric}
 
 
-def table(screen, column: str) -> pd.DataFrame:
-    """The table that has the column."""
+def table(screen: Screen, column: str) -> Any:
+    """The table that has the column, as a frame."""
     return next(each.value for each in screen.app.dataframe if column in each.value.columns)
 
 
@@ -160,8 +160,6 @@ def test_text_from_files_is_not_taken_for_markup(page, empty: Service) -> None:
 
 def hostile_region(service: Service) -> None:
     """A region whose name is markup, with one sale."""
-    from tests.workspaces import CUSTOMERS, SALES, land, run
-
     land(service.settings, "crm/crm_customers.csv", f"{CUSTOMERS}1,Ada,ada@example.com,{HOSTILE}\n")
     land(service.settings, "erp/erp_sales.csv", f"{SALES}1,10,1,1,2026-01-05,40.00\n")
     run(service)
