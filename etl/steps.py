@@ -98,7 +98,8 @@ class Steps:
         counts = {name: len(files) for name, files in self._waiting.items()}
         state = planning.State(self.tools.warehouse.published(), counts)
         self.selection = selection
-        return planning.make_plan(self.tools.catalog, selection, state)
+        self.plan = planning.make_plan(self.tools.catalog, selection, state)
+        return self.plan
 
     def _selection(self) -> planning.Selection:
         run = self.run

@@ -117,7 +117,7 @@ def selectable(frame: pd.DataFrame, column: str, name: str, forget: Sequence[str
 
 
 def _range(known: Sequence[date]) -> Sequence[date]:
-    picked = st.select_slider(
+    return st.select_slider(
         "Months",
         list(known),
         value=(known[0], known[-1]),
@@ -126,7 +126,6 @@ def _range(known: Sequence[date]) -> Sequence[date]:
         bind="query-params",
         label_visibility="collapsed",
     )
-    return picked
 
 
 def _forget(*names: str) -> None:

@@ -40,7 +40,8 @@ def _heads(runs: Sequence[Run], chosen: int | None) -> str:
     longest = max((run.seconds or 0 for run in runs), default=0) or 1
     heads = "".join(
         f'<th scope="col" class="{_mark(run, chosen)}">'
-        f'<a href="?run={run.run_id}" target="_self" title="{_run_tip(run)}"><span class="took"><i style="height:{_TALLEST * (run.seconds or 0) / longest:.0f}px;'
+        f'<a href="?run={run.run_id}" target="_self" title="{_run_tip(run)}">'
+        f'<span class="took"><i style="height:{_TALLEST * (run.seconds or 0) / longest:.0f}px;'
         f'background:var(--{look(run.state).tone})"></i></span>{run.run_id}</a></th>'
         for run in runs
     )

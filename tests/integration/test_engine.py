@@ -278,6 +278,8 @@ def test_a_run_that_published_before_a_crash_has_succeeded_and_another_is_interr
 def test_every_task_of_a_good_run_has_one_attempt_and_a_time(settings: Settings) -> None:
     with opened(settings) as service:
         ended = run(service)
+    branch = next(task for task in ended.tasks if task.name == "determine_processing_branch")
+    assert "bronze.erp_sales_raw: full (1 new file)" in branch.message
     for task in ended.tasks:
         assert task.state is TaskState.SUCCEEDED, task
         assert len(task.attempts) == 1

@@ -54,11 +54,11 @@ class Screen:
 def draw(page: str, **query: str) -> Screen:
     """The page of that name, as the script that Streamlit runs draws it."""
     app = AppTest.from_file(ROOT / "ui" / "main.py", default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
     if page != "overview":
         app.run()
         app.switch_page(f"../pages/{page}.py")
+    for name, value in query.items():
+        app.query_params[name] = value
     app.run()
     assert not app.exception, app.exception
     return Screen(app)
