@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from functools import cached_property
 
 from etl import checks, verdict
 from etl import plan as planning
-from etl.accounts import total_money, total_rows
+from etl.arrived import Arrived
 from etl.catalog import Catalog
 from etl.facts import (
-    Accounts,
-    BatchFacts,
     CheckFacts,
     Freshness,
     LayerFacts,
-    Retention,
-    Sight,
-    SourceFacts,
     TableFacts,
     Verdict,
 )
 from etl.ledger import Ledger
 from etl.model import (
-    Batch,
-    BatchState,
     Check,
     CheckResult,
     CheckState,
-    Contract,
     Layer,
-    MoneyAccount,
-    Published,
-    RowAccount,
     Severity,
     Table,
     TaskState,
 )
-from etl.warehouse import Arrival, Warehouse
+from etl.warehouse import Warehouse
 
 HISTORY = 14
 STATE_WORDS = {
@@ -52,113 +40,8 @@ STATE_WORDS = {
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A snapshot: everything in it was read once and belongs together."""
-
-    catalog: Catalog
-    published: Mapping[str, Published]
-    batches_read: tuple[Batch, ...]
-    arrivals: tuple[Arrival, ...]
-    history: Mapping[str, tuple[tuple[int, int], ...]]
-    sizes: Mapping[str, int]
-    accounts_read: tuple[list[RowAccount], list[MoneyAccount]]
-    results: Mapping[tuple[str, str], CheckResult]
-    result_history: Mapping[tuple[str, str], tuple[int, ...]]
-    task_states: Mapping[str, tuple[TaskState, str]]
-    version: int
-    now: datetime
-    problems: tuple[str, ...] = ()
-
-    # -- sources ---------------------------------------------------------------------------------------------
-
-    @cached_property
-    def freshness_of(self) -> dict[str, Freshness]:
-        """By source: the newest arrival against the promise."""
-        newest: dict[str, datetime] = {}
-        for arrival in self.arrivals:
-            newest[arrival.source] = max(arrival.arrived_at, newest.get(arrival.source, arrival.arrived_at))
-        return {
-            source: Freshness(
-                checks.freshness(newest.get(source), contract.fresh_within, self.now),
-                newest.get(source),
-                contract.fresh_within,
-            )
-            for source, contract in self.catalog.contracts.items()
-        }
-
-    @cached_property
-    def batches(self) -> tuple[BatchFacts, ...]:
-        """Newest first."""
-        seen: dict[str, int] = {}
-        for arrival in self.arrivals:
-            seen[arrival.batch_id] = seen.get(arrival.batch_id, 0) + 1
-        return tuple(
-            BatchFacts(
-                b.batch_id, b.batch_seq, b.source, b.path, b.sha256, b.size_bytes, b.state.value, b.reason, b.lines,
-                b.rows, b.unreadable, b.blank, b.arrived_at, seen.get(b.batch_id, 0), b.run_id,
-            )
-            for b in reversed(self.batches_read)
-        )  # fmt: skip
-
-    @cached_property
-    def refused(self) -> tuple[BatchFacts, ...]:
-        """Refused files that still lie there so: nothing newer has arrived under their path."""
-        newest = {arrival.path: arrival.batch_id for arrival in self.arrivals}
-        return tuple(
-            batch
-            for batch in self.batches
-            if batch.state == BatchState.REFUSED and newest.get(batch.path) == batch.batch_id
-        )
-
-    @cached_property
-    def sources(self) -> tuple[SourceFacts, ...]:
-        """In the order of the catalog."""
-        return tuple(self._source(contract) for contract in self.catalog.contracts.values())
-
-    def _source(self, contract: Contract) -> SourceFacts:
-        own = [batch for batch in self.batches_read if batch.source == contract.source]
-        landed = [batch for batch in own if batch.state is BatchState.LANDED]
-        return SourceFacts(
-            contract.source, contract.file, contract.version, contract.pattern, contract.bronze_table,
-            contract.silver_table, contract.grain, len(landed), len(own) - len(landed),
-            sum(batch.rows for batch in landed), self.freshness_of[contract.source],
-        )  # fmt: skip
-
-    # -- accounts --------------------------------------------------------------------------------------------
-
-    @cached_property
-    def accounts(self) -> Accounts:
-        """As drawn up at the last publication."""
-        rows, money = self.accounts_read
-        totals = total_rows(rows)
-        return Accounts(
-            version=self.version,
-            row_totals=tuple(totals),
-            row_batches=tuple(rows),
-            money_totals=tuple(total_money(money)),
-            money_batches=tuple(money),
-            refused=self.refused,
-            retention=tuple(
-                self._retention(total) for total in totals if total.source in self.catalog.contracts
-            ),
-        )
-
-    def _retention(self, total: RowAccount) -> Retention:
-        contract = self.catalog.contracts[total.source]
-        counted = bool(total.bronze) and contract.silver_table is not None
-        return Retention(
-            source=total.source,
-            bronze_table=contract.bronze_table,
-            silver_table=contract.silver_table,
-            bronze=total.bronze,
-            silver=total.silver,
-            superseded=total.superseded,
-            quarantined=total.quarantined,
-            discarded=total.discarded,
-            withdrawn=total.withdrawn,
-            pending=total.pending,
-            share=Decimal(total.silver) / Decimal(total.bronze) if counted else None,
-        )
+class Standing(Arrived):
+    """What follows from a snapshot: checks, tables, layers, verdict."""
 
     # -- checks ----------------------------------------------------------------------------------------------
 
@@ -330,67 +213,6 @@ class Standing:
         return verdict.decide(
             tables=self.tables, checks=self.checks, accounts=self.accounts, problems=self.problems
         )
-
-    @cached_property
-    def attention(self) -> tuple[Sight, ...]:
-        """What needs a person, worst first."""
-        sights = [
-            Sight(CheckState.FAILED, "Something is wrong with the set-up", text, "System", "system")
-            for text in self.problems
-        ]
-        sights += [
-            Sight(
-                CheckState.FAILED,
-                f"{t.short} could not be brought up to date",
-                t.problem,
-                "See the run",
-                "runs",
-            )
-            for t in self.tables
-            if t.problem
-        ]
-        sights += [
-            Sight(CheckState.WARNED, f"{b.path} was refused", b.reason, "See the file", "quality")
-            for b in self.refused
-        ]
-        sights += [
-            Sight(CheckState.WARNED, f"{t.short} is stale", t.stale_because, "Run it", "")
-            for t in self.tables
-            if t.stale
-        ]
-        sights += [self._check_sight(facts) for facts in self.checks if _wants_a_look(facts)]
-        sights += [
-            Sight(
-                CheckState.UNEXAMINED,
-                f"{t.short} was never built",
-                "Nothing in it was examined.",
-                "Run it",
-                "",
-            )
-            for t in self.tables
-            if not t.version and not t.problem and self.version
-        ]
-        order = [CheckState.FAILED, CheckState.WARNED, CheckState.UNEXAMINED, CheckState.PASSED]
-        return tuple(sorted(sights, key=lambda sight: order.index(sight.state)))
-
-    def _check_sight(self, facts: CheckFacts) -> Sight:
-        short = facts.table.split(".", 1)[1]
-        contract = next(
-            (c for c in self.catalog.contracts.values() if short in (c.silver_table, c.bronze_table)), None
-        )
-        source = contract.source if contract else short
-        headlines = {
-            checks.SET_ASIDE: f"{facts.result.failing:,} rows of {source} wait in quarantine",
-            checks.UNREADABLE: f"{facts.result.failing:,} lines of {source} are unreadable",
-            checks.FRESH: f"{source} is overdue",
-        }
-        headline = headlines.get(facts.check, f"{short}: {facts.check}")
-        detail = facts.result.message or f"{facts.result.failing:,} of {facts.result.examined:,} rows"
-        return Sight(facts.result.state, headline, detail, "Review", "quality")
-
-
-def _wants_a_look(facts: CheckFacts) -> bool:
-    return facts.result.state in (CheckState.WARNED, CheckState.FAILED)
 
 
 def _worst_in_words(states: Sequence[CheckState]) -> tuple[CheckState, str]:

@@ -71,6 +71,7 @@ class Desk:
         self.target = self.files / "bronze" / "batch.parquet"
         self.target.parent.mkdir(parents=True, exist_ok=True)
         self.reader = Reader([self.landing], self.files, **limits)
+        self._plain = duckdb.connect()
 
     def __enter__(self) -> Desk:
         return self
@@ -79,6 +80,7 @@ class Desk:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.reader.close()
+        self._plain.close()
 
     def put(self, content: bytes, name: str = "erp_sales.csv") -> Path:
         path = self.landing / name
@@ -87,18 +89,16 @@ class Desk:
 
     def read(self, content: bytes, given: Contract | None = None, name: str = "erp_sales.csv") -> Outcome:
         """Land the bytes and read them; the contract has the columns a, b and c unless given."""
-        return outcome(
-            self.reader.read(self.put(content, name), given or contract("a", "b", "c"), self.target)
-        )
+        result = self.reader.read(self.put(content, name), given or contract("a", "b", "c"), self.target)
+        return outcome(result, self._plain)
 
 
-def outcome(result: ReadResult) -> Outcome:
+def outcome(result: ReadResult, connection: duckdb.DuckDBPyConnection) -> Outcome:
     """What a result's Parquet file holds, read by a connection that has nothing to do with the reader."""
     numbered = "file_row_number = true" if result.first_line is not None else "file_row_number = false"
-    with duckdb.connect() as connection:
-        found = connection.execute(f"select * from read_parquet(?, {numbered})", [str(result.parquet)])
-        columns = tuple(column[0] for column in found.description or ())
-        rows = found.fetchall()
+    found = connection.execute(f"select * from read_parquet(?, {numbered})", [str(result.parquet)])
+    columns = tuple(column[0] for column in found.description or ())
+    rows = found.fetchall()
     first = result.first_line or 0
     return Outcome(
         result,

@@ -55,7 +55,7 @@ def from_failure(run: Run) -> None:
     """Ask to go on where a run failed, and look at the new run."""
 
     def request() -> str:
-        asked = data.living().request_run(run.targets, downstream=run.downstream, from_run=None)
+        asked = data.living().request_run(run.targets, downstream=run.downstream, from_run=run.run_id)
         state.choose("run", asked.run_id)
         return words.requested(asked.run_id, words.run_title(asked))
 

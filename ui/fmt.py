@@ -10,6 +10,7 @@ Number = int | float | Decimal
 
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _TWO_DIGITS = 10  # from here on one decimal says nothing more
+_HUNDREDTH = 0.01
 _NEXT_SIZE = 1000
 _SIZES = ("B", "KB", "MB", "GB", "TB")
 
@@ -73,6 +74,8 @@ def seconds(length: float | None) -> str:
     """A duration: `0.31 s`, `12 s`, `2 min 05 s`, `1 h 04 min`."""
     if length is None:
         return MISSING
+    if length < _HUNDREDTH:
+        return f"{max(length * 1000, 1):.0f} ms" if length else "< 1 ms"
     if length < _TWO_DIGITS:
         return f"{length:.2f} s" if length < 1 else f"{length:.1f} s"
     minutes, rest = divmod(round(length), 60)

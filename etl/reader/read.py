@@ -21,7 +21,7 @@ from etl.reader import duck
 from etl.reader.exact import Tally, exact_pass
 from etl.reader.grammar import Grammar
 from etl.reader.header import Header, read_header
-from etl.reader.shape import delimiters, has_blank_beside_quote
+from etl.reader.shape import has_a_record_on_each_line
 from etl.reader.survey import Survey, check_unchanged, survey
 from etl.reader.text import Text, as_text
 
@@ -164,11 +164,9 @@ class _Reading:
         """
         if not _may_be_clean(text, header):
             return None
+        if not has_a_record_on_each_line(text, header.end, self._grammar, header.width):
+            return None
         expected = text.survey.lines - header.lines
-        if delimiters(text, header.end, self._grammar) != expected * (header.width - 1):
-            return None
-        if has_blank_beside_quote(text, header.end, self._grammar):
-            return None
         source = duck.Csv(text.path, self._grammar, header.width, header=True, numbered=False)
         try:
             duck.to_parquet(self._duck, source, self._columns(header), part)

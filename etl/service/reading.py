@@ -21,6 +21,7 @@ from etl.facts import (
 )
 from etl.model import PIPELINES, Run, Tick
 from etl.service.base import DIRTY, Base
+from etl.sights import attention
 
 
 class Reading(Base):
@@ -55,7 +56,7 @@ class Reading(Base):
 
     def attention(self) -> tuple[Sight, ...]:
         """What needs a person, worst first."""
-        return self._standing().attention
+        return attention(self._standing())
 
     def checks(self) -> tuple[CheckFacts, ...]:
         """Every check with the result that stands."""

@@ -17,6 +17,7 @@ from etl.report.given import Measure
 from etl.report.render import render
 from etl.service.querying import Querying
 from etl.service.reading import Reading
+from etl.sights import attention
 
 
 class Reporting(Reading, Querying):
@@ -59,7 +60,7 @@ class Reporting(Reading, Querying):
             sources=standing.sources, pipelines=self.pipelines(), runs=tuple(self._ledger.runs(20)),
             timings=self.timings(20), system=self.system(), reasons=self.quarantine_reasons(),
             regional=self._gold("gold.customer_analytics"), products=self._gold("gold.product_analytics"),
-            batches=standing.batches, attention=standing.attention, completeness=self._completeness(),
+            batches=standing.batches, attention=attention(standing), completeness=self._completeness(),
             next_due=self._next_due(planning.MASTER),
         )  # fmt: skip
 

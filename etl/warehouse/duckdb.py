@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,52 +12,21 @@ from typing import Any
 
 import duckdb
 
-from etl.errors import DiskFull, LeaseLost, MetaLayerError, WarehouseError, WarehouseUnavailable
+from etl.errors import LeaseLost, MetaLayerError, WarehouseUnavailable
 from etl.facts import Rows
 from etl.model import Batch, Contract, MoneyAccount, Published, RowAccount
 from etl.settings import Settings, embedded_path
 from etl.warehouse import Arrival, Landing, Publication, Session
 from etl.warehouse import bookkeeping as books
-
-BUILD = "_new_"
-_HELD = re.compile(r"PID (\d+)")
-
-
-class DuckDBSession:
-    """One cursor. Its temporary tables live as long as it does."""
-
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        self._cursor = cursor
-
-    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """All rows of a query."""
-        with faults():
-            return self._cursor.execute(sql, list(params)).fetchall()
-
-    def run(self, sql: str, params: Sequence[Any] = ()) -> None:
-        """A statement without an answer."""
-        with faults():
-            self._cursor.execute(sql, list(params))
-
-    def many(self, sql: str, params: Sequence[Sequence[Any]]) -> None:
-        """A statement once for each set of values."""
-        if params:
-            with faults():
-                self._cursor.executemany(sql, [list(values) for values in params])
-
-    def temporary(self, name: str, select: str) -> None:
-        """Keep a SELECT's rows for the rest of this session; spills to disk when memory runs short."""
-        self.run(f"create or replace temporary table {quoted(name)} as {select}")
-
-    def build(self, table: str, select: str) -> int:
-        """Build `table` aside; returns its rows."""
-        aside = physical(table, built=True)
-        self.run(f"create or replace table {aside} as {select}")
-        return int(self.rows(f"select count(*) from {aside}")[0][0])  # noqa: S608
-
-    def close(self) -> None:
-        """Give the cursor back."""
-        self._cursor.close()
+from etl.warehouse.duckdb_session import DuckDBSession, connect
+from etl.warehouse.duckdb_sql import (
+    BUILD,
+    bronze_part,
+    empty_bronze,
+    faults,
+    physical,
+    quoted,
+)
 
 
 class DuckDBWarehouse:
@@ -73,27 +40,7 @@ class DuckDBWarehouse:
         self.bronze_files = settings.files / "bronze"
         self._writing = threading.RLock()
         self._fence = 0
-        self._connection: duckdb.DuckDBPyConnection | None = self._open(settings)
-
-    def _open(self, settings: Settings) -> duckdb.DuckDBPyConnection:
-        spill = settings.files / "spill"
-        for folder in (self._path.parent, self.bronze_files, spill):
-            with os_faults(folder):
-                folder.mkdir(parents=True, exist_ok=True)
-        config: dict[str, Any] = {"preserve_insertion_order": False, "temp_directory": str(spill)}
-        if settings.threads:
-            config["threads"] = settings.threads
-        if settings.memory_limit:
-            config["memory_limit"] = settings.memory_limit
-        with faults(self._path):
-            connection = duckdb.connect(str(self._path), config=config)
-            connection.execute("set TimeZone = 'UTC'")
-            connection.execute("set autoinstall_known_extensions = false")
-            connection.execute("set autoload_known_extensions = false")
-            connection.execute(f"set allowed_directories = [{literal(str(settings.files))}]")
-            connection.execute("set enable_external_access = false")
-            connection.execute("set lock_configuration = true")
-        return connection
+        self._connection: duckdb.DuckDBPyConnection | None = connect(self._path, self.bronze_files, settings)
 
     def close(self) -> None:
         """Checkpoint and let go of the file."""
@@ -208,9 +155,9 @@ class DuckDBWarehouse:
             groups.setdefault((first_line, columns), []).append(str(self.bronze_path(contract, batch_id)))
         names = [column.name for column in contract.columns]
         parts = [
-            _bronze_part(names, line, json.loads(columns), files) for (line, columns), files in groups.items()
+            bronze_part(names, line, json.loads(columns), files) for (line, columns), files in groups.items()
         ]
-        body = " union all ".join(parts or [_empty_bronze(names)])
+        body = " union all ".join(parts or [empty_bronze(names)])
         session.run(f"create or replace view bronze.{quoted(contract.bronze_table)} as {body}")
 
     # -- writing ---------------------------------------------------------------------------------------------
@@ -409,41 +356,6 @@ class DuckDBWarehouse:
         return physical(table, built)
 
 
-def physical(table: str, built: bool) -> str:
-    """`silver.sales_clean` as SQL names it; a build aside carries a prefix."""
-    schema, name = table.split(".", 1)
-    return f"{quoted(schema)}.{quoted(BUILD + name if built else name)}"
-
-
-def quoted(name: str) -> str:
-    """An identifier, quoted."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A string constant, for the few statements that take no bound value."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _bronze_part(
-    names: Sequence[str], first_line: int | None, held: Sequence[str], files: Sequence[str]
-) -> str:
-    columns = ", ".join(
-        quoted(name) if name in held else f"null::varchar as {quoted(name)}" for name in names
-    )
-    number = "_row_number" if first_line is None else f"file_row_number + {int(first_line)}"
-    listed = ", ".join(literal(path) for path in files)
-    return (
-        f"select {columns}, parse_filename(filename, true) as _batch_id, ({number})::bigint as _row_number "  # noqa: S608
-        f"from read_parquet([{listed}], file_row_number = true, filename = true)"
-    )
-
-
-def _empty_bronze(names: Sequence[str]) -> str:
-    columns = ", ".join(f"null::varchar as {quoted(name)}" for name in names)
-    return f"select {columns}, null::varchar as _batch_id, null::bigint as _row_number where false"
-
-
 def _newest(session: DuckDBSession) -> int:
     return int(session.rows("select coalesce(max(version), 0) from bronze._publications")[0][0])
 
@@ -459,47 +371,3 @@ def _stored(session: DuckDBSession, table: str) -> int:
         "select count(distinct block_id) from pragma_storage_info(?) where block_id >= 0", [table]
     )
     return int(found[0][0]) * 262_144
-
-
-@contextmanager
-def faults(path: Path | None = None) -> Iterator[None]:
-    """DuckDB's errors as ours, their cause kept."""
-    try:
-        yield
-    except duckdb.Error as fault:
-        raise _translated(fault, path) from fault
-
-
-def _translated(fault: duckdb.Error, path: Path | None) -> MetaLayerError:
-    text = str(fault).strip()
-    held = _HELD.search(text)
-    if "lock" in text and held:
-        return WarehouseUnavailable(
-            f"The warehouse {path or ''} is held by process {held.group(1)}.",
-            "Wait until it has finished, or stop it.",
-        )
-    if "No space left" in text or "failed to offload" in text or "max_temp_directory_size" in text:
-        return DiskFull(f"No space is left for the warehouse: {text}", "Free some space, then run again.")
-    if isinstance(fault, (duckdb.TransactionException, duckdb.ConnectionException)):
-        return WarehouseUnavailable(
-            f"The warehouse could not take the statement: {text}", "It is tried again."
-        )
-    if path is not None:
-        return WarehouseUnavailable(
-            f"The warehouse {path} cannot be opened: {text}", "Check the file and its folder."
-        )
-    return WarehouseError(text, "See the statement in the log of this run.")
-
-
-@contextmanager
-def os_faults(path: Path) -> Iterator[None]:
-    """Errors of the file system as ours."""
-    try:
-        yield
-    except OSError as fault:
-        if fault.errno == 28:  # noqa: PLR2004 - ENOSPC
-            raise DiskFull(f"No space is left at {path}.", "Free some space, then run again.") from fault
-        raise WarehouseUnavailable(
-            f"{path} cannot be used: {os.strerror(fault.errno or 0)}.",
-            "Check METALAYER_STATE and its permissions.",
-        ) from fault

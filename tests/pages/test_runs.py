@@ -106,7 +106,8 @@ def test_the_switch_pauses_the_schedule_and_shows_what_the_ledger_says(page, emp
     switch.set_value(False).run()
     assert next(each for each in empty.pipelines() if each.name == scheduled.name).paused
     empty.pause(scheduled.name, False)
-    assert page(PAGE).app.toggle(key=f"runs-{scheduled.name}").value is True
+    screen.app.run()
+    assert screen.app.toggle(key=f"runs-{scheduled.name}").value is True
 
 
 def test_every_stage_of_a_run_is_timed(page, healthy: Service) -> None:

@@ -71,6 +71,7 @@ def test_sizes_times_and_promises_are_for_people() -> None:
         "2 min 05 s",
         "1 h 04 min",
     ]
+    assert [fmt.seconds(n) for n in (0, 0.0001, 0.004)] == ["< 1 ms", "1 ms", "4 ms"]
     assert [fmt.span(timedelta(hours=n)) for n in (1, 24, 168)] == ["1 h", "24 h", "7 d"]
     assert fmt.ago(NOW - timedelta(minutes=3), NOW) == "3 min ago"
     assert fmt.ago(NOW + timedelta(seconds=5), NOW) == "just now"

@@ -1,0 +1,71 @@
+"""One conversation with DuckDB, and the locked connection behind all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from etl.settings import Settings
+from etl.warehouse.duckdb_sql import faults, literal, os_faults, physical, quoted
+
+
+class DuckDBSession:
+    """One cursor. Its temporary tables live as long as it does."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        with faults():
+            return self._cursor.execute(sql, list(params)).fetchall()
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> None:
+        """A statement without an answer."""
+        with faults():
+            self._cursor.execute(sql, list(params))
+
+    def many(self, sql: str, params: Sequence[Sequence[Any]]) -> None:
+        """A statement once for each set of values."""
+        if params:
+            with faults():
+                self._cursor.executemany(sql, [list(values) for values in params])
+
+    def temporary(self, name: str, select: str) -> None:
+        """Keep a SELECT's rows for the rest of this session; spills to disk when memory runs short."""
+        self.run(f"create or replace temporary table {quoted(name)} as {select}")
+
+    def build(self, table: str, select: str) -> int:
+        """Build `table` aside; returns its rows."""
+        aside = physical(table, built=True)
+        self.run(f"create or replace table {aside} as {select}")
+        return int(self.rows(f"select count(*) from {aside}")[0][0])  # noqa: S608
+
+    def close(self) -> None:
+        """Give the cursor back."""
+        self._cursor.close()
+
+
+def connect(path: Path, bronze_files: Path, settings: Settings) -> duckdb.DuckDBPyConnection:
+    """Open the file and lock the connection down: it reaches `<state>/files` and nothing else."""
+    spill = settings.files / "spill"
+    for folder in (path.parent, bronze_files, spill):
+        with os_faults(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    config: dict[str, Any] = {"preserve_insertion_order": False, "temp_directory": str(spill)}
+    if settings.threads:
+        config["threads"] = settings.threads
+    if settings.memory_limit:
+        config["memory_limit"] = settings.memory_limit
+    with faults(path):
+        connection = duckdb.connect(str(path), config=config)
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute("set autoinstall_known_extensions = false")
+        connection.execute("set autoload_known_extensions = false")
+        connection.execute(f"set allowed_directories = [{literal(str(settings.files))}]")
+        connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+    return connection

@@ -1,0 +1,95 @@
+"""DuckDB's names, statements and errors: text in, text out, and faults as ours."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from etl.errors import DiskFull, MetaLayerError, WarehouseError, WarehouseUnavailable
+
+BUILD = "_new_"
+_HELD = re.compile(r"PID (\d+)")
+
+
+def physical(table: str, built: bool) -> str:
+    """`silver.sales_clean` as SQL names it; a build aside carries a prefix."""
+    schema, name = table.split(".", 1)
+    return f"{quoted(schema)}.{quoted(BUILD + name if built else name)}"
+
+
+def quoted(name: str) -> str:
+    """An identifier, quoted."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A string constant, for the few statements that take no bound value."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def bronze_part(
+    names: Sequence[str], first_line: int | None, held: Sequence[str], files: Sequence[str]
+) -> str:
+    columns = ", ".join(
+        quoted(name) if name in held else f"null::varchar as {quoted(name)}" for name in names
+    )
+    number = "_row_number" if first_line is None else f"file_row_number + {int(first_line)}"
+    listed = ", ".join(literal(path) for path in files)
+    return (
+        f"select {columns}, parse_filename(filename, true) as _batch_id, ({number})::bigint as _row_number "  # noqa: S608
+        f"from read_parquet([{listed}], file_row_number = true, filename = true)"
+    )
+
+
+def empty_bronze(names: Sequence[str]) -> str:
+    columns = ", ".join(f"null::varchar as {quoted(name)}" for name in names)
+    return f"select {columns}, null::varchar as _batch_id, null::bigint as _row_number where false"
+
+
+@contextmanager
+def faults(path: Path | None = None) -> Iterator[None]:
+    """DuckDB's errors as ours, their cause kept."""
+    try:
+        yield
+    except duckdb.Error as fault:
+        raise _translated(fault, path) from fault
+
+
+def _translated(fault: duckdb.Error, path: Path | None) -> MetaLayerError:
+    text = str(fault).strip()
+    held = _HELD.search(text)
+    if "lock" in text and held:
+        return WarehouseUnavailable(
+            f"The warehouse {path or ''} is held by process {held.group(1)}.",
+            "Wait until it has finished, or stop it.",
+        )
+    if "No space left" in text or "failed to offload" in text or "max_temp_directory_size" in text:
+        return DiskFull(f"No space is left for the warehouse: {text}", "Free some space, then run again.")
+    if isinstance(fault, (duckdb.TransactionException, duckdb.ConnectionException)):
+        return WarehouseUnavailable(
+            f"The warehouse could not take the statement: {text}", "It is tried again."
+        )
+    if path is not None:
+        return WarehouseUnavailable(
+            f"The warehouse {path} cannot be opened: {text}", "Check the file and its folder."
+        )
+    return WarehouseError(text, "See the statement in the log of this run.")
+
+
+@contextmanager
+def os_faults(path: Path) -> Iterator[None]:
+    """Errors of the file system as ours."""
+    try:
+        yield
+    except OSError as fault:
+        if fault.errno == 28:  # noqa: PLR2004 - ENOSPC
+            raise DiskFull(f"No space is left at {path}.", "Free some space, then run again.") from fault
+        raise WarehouseUnavailable(
+            f"{path} cannot be used: {os.strerror(fault.errno or 0)}.",
+            "Check METALAYER_STATE and its permissions.",
+        ) from fault
