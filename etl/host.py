@@ -11,6 +11,7 @@ from etl import announcement
 from etl.announcement import Announcement
 from etl.errors import MetaLayerError
 from etl.process import process
+from etl.scheduler import parse_cron
 from etl.service import Service, start_service
 from etl.settings import Settings, read_settings
 
@@ -47,14 +48,15 @@ class Host:
 
     def _start_once(self) -> None:
         settings = read_settings()
+        parse_cron(settings.schedule)
         service = start_service(settings, wait_seconds=0)
         announced = announcement.announce(settings.engine_file, self.url, datetime.now(UTC))
         living = process()
         living.secret, living.problem, living.service = announced.secret, None, service
         self._service, self._announced = service, (settings, announced)
-        service.live()
         if settings.sample and service.version() == 0:
             service.request_run(by="up --sample")
+        service.live()
         _say(f"MetaLayer is up at {self.url}")
 
     def stop(self) -> None:

@@ -490,6 +490,7 @@ class Reason(StrEnum):
     NEW_INPUT = "new input"
     CHANGED = "definition changed"
     UPSTREAM = "upstream is rebuilt"
+    FAILED = "its last build failed"
     ASKED = "asked for"
     NEW_FILES = "new files"
 

@@ -26,10 +26,13 @@ class Selection:
 
 @dataclass(frozen=True)
 class State:
-    """What planning looks at: what stands, and how many new files each bronze table has waiting."""
+    """What planning looks at: what stands, how many new files each bronze table has waiting, and which tables'
+    last task did not succeed.
+    """
 
     published: Mapping[str, Published]
     new_files: Mapping[str, int]
+    failed: frozenset[str] = frozenset()
 
 
 def select(
@@ -96,7 +99,7 @@ def make_plan(catalog: Catalog, selection: Selection, state: State) -> Plan:
         table = catalog.tables[name]
         if table.layer is Layer.BRONZE:
             continue
-        why = due(table, state.published, changing, name in selection.forced)
+        why = due(table, state.published, changing, name in selection.forced, name in state.failed)
         if why:
             changing.add(name)
             steps.append(Step(name, table.layer.value, "full", why, table.inputs))
@@ -136,9 +139,17 @@ def _ingest(table: Table, parent: str, state: State) -> Step:
 
 
 def due(
-    table: Table, published: Mapping[str, Published], changing: Iterable[str], forced: bool = False
+    table: Table,
+    published: Mapping[str, Published],
+    changing: Iterable[str],
+    forced: bool = False,
+    failed: bool = False,
 ) -> str:
-    """Why a silver or gold table has to be rebuilt, as a sentence; "" when it has not."""
+    """Why a silver or gold table has to be rebuilt, as a sentence; "" when it has not.
+
+    One that `failed` is built again even when what it is made of stands as before (an edit that was taken back):
+    the checks that failed must be examined anew, or the table would stay red.
+    """
     stands = published.get(table.name)
     if stands is None:
         return Reason.NEVER_BUILT.value
@@ -150,6 +161,8 @@ def due(
     newer = newer_inputs(table, published)
     if newer:
         return f"{Reason.NEW_INPUT.value}: {', '.join(newer)}"
+    if failed:
+        return Reason.FAILED.value
     return Reason.ASKED.value if forced else ""
 
 

@@ -89,6 +89,7 @@ class Steps:
         self._inventory = bronze.Inventory({}, (), ())
         self._waiting: dict[str, list[bronze.Found]] = {}
         self._reader: Reader | None = None
+        self._failed_before: frozenset[str] = frozenset()
 
     def make_plan(self) -> Plan:
         """What this run will do, from what is there now."""
@@ -96,7 +97,8 @@ class Steps:
         has_bronze = any(name.startswith("bronze.") for name in selection.tables)
         self._survey_landing() if has_bronze else None
         counts = {name: len(files) for name, files in self._waiting.items()}
-        state = planning.State(self.tools.warehouse.published(), counts)
+        self._failed_before = failed_tables(self.tools.ledger)
+        state = planning.State(self.tools.warehouse.published(), counts, self._failed_before)
         self.selection = selection
         self.plan = planning.make_plan(self.tools.catalog, selection, state)
         return self.plan
@@ -232,7 +234,8 @@ class Steps:
                     f"{table.name} needs {name}, which was never built.", f"Run {name} first."
                 )
         changing = {*self.built, *self.landed}
-        why = planning.due(table, published, changing, table.name in self.selection.forced)
+        forced, failed = table.name in self.selection.forced, table.name in self._failed_before
+        why = planning.due(table, published, changing, forced, failed)
         if not why and any(name in self.failed for name in table.inputs):
             raise TaskSkipped(f"Its upstream {next(n for n in table.inputs if n in self.failed)} failed.")
         return why

@@ -70,13 +70,13 @@ class Grammar:
         if not self.quote:
             return None
         quote = re.escape(self.quote)
-        field = rb"(?:%b(?:[^%b\r]++|%b%b)*+%b|%b)" % (
+        field = rb"(?:%b(?:[^%b\r\n]++|%b%b)*+%b|%b)" % (
             quote,
             quote,
             quote,
             quote,
             quote,
-            self._not_delimiter(rb"\r" + quote),
+            self._not_delimiter(rb"\r\n" + quote),
         )
         return re.compile(
             field + rb"(?:%b%b){%d}" % (re.escape(self.delimiter), field, fields - 1), re.DOTALL

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from etl import plan as planning
 from etl.catalog import remembered_catalog
 from etl.errors import MetaLayerError, WarehouseUnavailable
 from etl.ledger import Ledger
@@ -30,6 +31,7 @@ class Service(Reporting, Asking):
 
     def live(self) -> None:
         """Run the engine's thread and the scheduler, as `up` does."""
+        known = self._known_files()  # before the engine takes what is queued
         self.engine.start()
         self.scheduler = Scheduler(
             self._ledger,
@@ -39,7 +41,7 @@ class Service(Reporting, Asking):
             self._clock,
             resources=self._watch.sample,
             cron=self.settings.schedule,
-            known=self._known_files(),
+            known=known,
         )
         self.scheduler.start()
 
@@ -69,7 +71,9 @@ class Service(Reporting, Asking):
         return run, created
 
     def _known_files(self) -> Callable[[Path], bool]:
-        """Tells of a landed file whether it was already seen in its present shape."""
+        """Tells of a file that lies there at the start whether a run has seen it so, or is about to."""
+        if any(planning.MASTER in (run.pipeline, *run.targets) for run in self._ledger.queued()):
+            return lambda _: True
         shapes = {arrival.shape for arrival in self._warehouse.arrivals()}
 
         def known(path: Path) -> bool:

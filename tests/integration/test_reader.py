@@ -23,9 +23,9 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def test_a_clean_file_is_taken_in_row_by_row(desk):
-    content = b'a,b,c\n1,x,"a,b"\n2,"say ""hi""",5" pipe\n'
+    content = b'a,b,c\n1,x,"a,b"\n2,"say ""hi""",5 pipes\n'
     found = desk.read(content)
-    assert found.rows == {2: ("1", "x", "a,b"), 3: ("2", 'say "hi"', '5" pipe')}
+    assert found.rows == {2: ("1", "x", "a,b"), 3: ("2", 'say "hi"', "5 pipes")}
     assert found.result.first_line == 2
     assert found.columns == ("a", "b", "c")
     assert (found.result.lines, found.result.header_lines, found.result.rows) == (3, 1, 2)

@@ -37,6 +37,11 @@ class Screen:
         return [unescape(_TAG.sub("", said)) for said in re.findall(r'class="say">(.*?)</div>', self.html)]
 
     @property
+    def tones(self) -> list[str]:
+        """The tint of each of them: passed, warned, failed, unexamined or running."""
+        return re.findall(r'class="ml verdict" role="status" style="background:var\(--(\w+)-bg\)', self.html)
+
+    @property
     def toasts(self) -> list[str]:
         """What pops up."""
         return [toast.value for toast in self.app.toast]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from etl.errors import MetaLayerError
@@ -121,7 +123,7 @@ def test_loading_the_dirty_sample_is_offered_once(page: Page, fresh_sample: Serv
 def test_a_blocked_run_shows_the_failed_table_and_what_needs_doing(page: Page, blocked: Service) -> None:
     screen = page("overview")
     assert screen.verdicts == [blocked.verdict().headline]
-    assert "var(--failed-bg)" in screen.html
+    assert screen.tones == ["failed"]
     assert "last run failed" in screen.text
     assert blocked.attention()[0].headline in screen.text
     assert "Nothing needs you now" not in screen.text
@@ -141,6 +143,15 @@ def test_a_starting_engine_is_announced(page: Page, serve: Serve) -> None:
 
 def test_a_lost_warehouse_is_one_clear_problem(page: Page, closed: Service) -> None:
     screen = page("overview")
-    assert len(screen.verdicts) == 1
-    assert "Overview" in screen.text
-    assert "Traceback" not in screen.text
+    with pytest.raises(MetaLayerError) as caught:
+        closed.workspace()
+    assert screen.verdicts == [caught.value.message]
+    assert caught.value.hint in screen.text
+
+
+def test_a_failure_nobody_foresaw_points_to_the_log_and_keeps_the_frame(page: Page, serve: Serve) -> None:
+    serve(SimpleNamespace(settings=SimpleNamespace(sample=False)))
+    screen = page("overview")
+    assert screen.verdicts == ["Overview could not be drawn"]
+    assert "log" in screen.text
+    assert "AttributeError" not in screen.text

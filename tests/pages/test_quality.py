@@ -15,6 +15,9 @@ def test_an_empty_workspace_has_nothing_to_examine(page: Page, empty: Service) -
     screen = page("quality")
     assert "check_circle" not in screen.html
     assert screen.verdicts == [empty.verdict().headline]
+    assert screen.tones == ["unexamined"]
+    assert "Nothing to examine yet" in screen.text
+    assert not screen.app.tabs
 
 
 def test_the_sample_closes_in_rows_and_in_money(page: Page, healthy: Service) -> None:

@@ -22,6 +22,7 @@ def test_the_kept_report_shows_its_verdict_sections_and_what_it_rests_on(
     assert kept is not None
     screen = page("report")
     assert screen.verdicts == [kept.headline]
+    assert screen.tones == ["passed"]
     for sentence in kept.rests_on:
         assert sentence in screen.text
     for section in kept.sections:
@@ -38,7 +39,7 @@ def test_a_blocked_run_keeps_a_report_that_says_why_not(page: Page, blocked: Ser
     assert kept is not None
     screen = page("report")
     assert not kept.ready
-    assert "var(--failed-bg)" in screen.html
+    assert screen.tones == ["failed"]
     for reason in kept.why_not:
         assert reason in screen.text
 
@@ -58,3 +59,7 @@ def test_a_newer_run_shows_the_newest_report(page: Page, blocked: Service) -> No
     newest = blocked.reports()[0]
     assert len(blocked.reports()) == before + 1
     assert f"Run {newest.run_id}" in page("report").text
+
+
+def test_a_report_with_warnings_is_ready_but_not_green(page: Page, mixed: Service) -> None:
+    assert page("report").tones == ["warned"]

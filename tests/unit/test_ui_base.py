@@ -13,7 +13,7 @@ import pytest
 
 from etl.facts import Freshness, TableFacts
 from etl.model import CheckState, Layer, RowAccount
-from ui import accounts, downloads, fmt, quality, tokens, words
+from ui import accounts, downloads, fmt, quality, tokens, widgets, words
 from ui.standing import Standing, layer_mark, standing
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -149,3 +149,19 @@ def test_an_account_of_nothing_is_not_examined_and_an_open_one_is_red() -> None:
     assert "Not examined" in quality.mark(accounts.Account("Bronze", 0, (), 0))
     assert "Closes" in quality.mark(accounts.Account("Bronze", 3, (), 0))
     assert "Open" in quality.mark(accounts.Account("Bronze", 3, (), 1))
+
+
+def test_a_cell_of_a_table_is_text_unless_a_widget_made_it() -> None:
+    row: list[widgets.Cell] = ["<img src=x>", widgets.pill_cell("passed")]
+    markup = widgets.table({"<b>": "", "State": ""}, [row])
+    assert "&lt;img src=x&gt;" in markup
+    assert "&lt;b&gt;" in markup
+    assert "<img" not in markup
+    assert widgets.pill("passed") in markup
+
+
+def test_a_table_wider_than_long_is_turned_on_its_side() -> None:
+    columns = {f"c{n}": "n" for n in range(widgets.MOST_COLUMNS + 1)}
+    markup = widgets.table(columns, [[f"v{n}" for n in range(len(columns))]])
+    assert markup.count("<tr>") == len(columns)
+    assert "v0" in markup.split("</thead>")[0]
