@@ -44,7 +44,7 @@ def _address() -> str:
     port = os.environ.get("METALAYER_PORT") or st.get_option("server.port")
     os.environ["METALAYER_HOST"], os.environ["METALAYER_PORT"] = str(host), str(port)
     reachable = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
-    return f"http://{reachable}:{port}"
+    return f"http://[{reachable}]:{port}" if ":" in str(reachable) else f"http://{reachable}:{port}"
 
 
 def _answer_at_once() -> None:

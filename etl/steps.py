@@ -97,7 +97,7 @@ class Steps:
         has_bronze = any(name.startswith("bronze.") for name in selection.tables)
         self._survey_landing() if has_bronze else None
         counts = {name: len(files) for name, files in self._waiting.items()}
-        self._failed_before = failed_tables(self.tools.ledger)
+        self._failed_before = self.tools.ledger.failed_tables()
         state = planning.State(self.tools.warehouse.published(), counts, self._failed_before)
         self.selection = selection
         self.plan = planning.make_plan(self.tools.catalog, selection, state)
@@ -311,7 +311,8 @@ class Steps:
                 rows, money = rows + found[0], money + found[1]
         built = tuple(self.built.values())
         publication = Publication(self.run.run_id, built, tuple(rows), tuple(money), self.tools.clock())
-        self.version = self.tools.warehouse.publish(publication)
+        if self.version is None:  # else this is another attempt, after the ledger could not take the copies
+            self.version = self.tools.warehouse.publish(publication)
         self._keep_copies(batches)
         return None, f"Version {self.version}: {', '.join(table.table for table in built)}."
 

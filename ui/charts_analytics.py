@@ -11,8 +11,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from ui import fmt
-from ui.charts import ink, show, tint
+from ui.charts import ink, show_finished, tint
 from ui.currency import Currency
+from ui.figures import kept
 from ui.fmt import Number
 
 _MOST_POINTS = 2_000
@@ -28,17 +29,26 @@ def ranking(
     hover: Sequence[str] = (),
 ) -> None:
     """Horizontal bars in the order given. The picked bar, or else the first, is in the accent; a click picks a bar."""
-    lengths = [float(value) for value in values]
+    tags = [label(value) for value in values]
+    fig = _ranking(list(names), [float(value) for value in values], tags, list(hover) or tags, picked)
+    ends = f"{names[0]} {tags[0]} to {names[-1]} {tags[-1]}" if names else "no bars"
+    _pickable(fig, key, f"Bars, largest first: {ends}", names, on_pick)
+
+
+@kept
+def _ranking(
+    names: list[str], lengths: list[float], tags: list[str], hover: list[str], picked: str | None
+) -> tuple[go.Figure, int]:
     lead = picked if picked in names else next(iter(names), None)
     fig = go.Figure(
         go.Bar(
             x=lengths,
             y=[escape(name) for name in names],
             orientation="h",
-            text=[label(value) for value in values],
+            text=tags,
             textposition="outside",
             cliponaxis=False,
-            customdata=list(hover) or [label(value) for value in values],
+            customdata=hover,
             marker={
                 "color": [ink("accent" if name == lead else "calm") for name in names],
                 "cornerradius": 4,
@@ -51,8 +61,7 @@ def ranking(
     )
     fig.update_xaxes(visible=False, range=[0, (max(lengths, default=0) or 1) * 1.28])
     fig.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ", type="category")
-    ends = f"{names[0]} {label(values[0])} to {names[-1]} {label(values[-1])}" if names else "no bars"
-    _pickable(fig, key, 34 * len(names) + 16, f"Bars, largest first: {ends}", names, on_pick)
+    return fig, 34 * len(names) + 16
 
 
 def months(
@@ -63,11 +72,16 @@ def months(
     height: int = 300,
 ) -> None:
     """One amount by month as a filled line."""
+    show_finished(_months(list(x), list(y), money, height), key, _ends(x, y, money.short))
+
+
+@kept
+def _months(x: list[date], y: list[Number | None], money: Currency, height: int) -> tuple[go.Figure, int]:
     accent = ink("accent")
     values = [None if value is None else float(value) for value in y]
     fig = go.Figure(
         go.Scatter(
-            x=list(x),
+            x=x,
             y=values,
             mode="lines" if len(values) > 1 else "markers",
             line={"color": accent, "width": 2.2},
@@ -82,11 +96,17 @@ def months(
     fig.update_yaxes(range=[0, most * 1.15], nticks=5, **_money_axis(money))
     _calendar(fig, x)
     fig.update_layout(margin={"r": 16})
-    show(fig, key, height, _ends(x, y, money.short))
+    return fig, height
 
 
 def shares(names: Sequence[str], parts: Sequence[float], key: str, picked: str | None = None) -> None:
-    """Parts of a whole (0..1) in one bar, the largest first and darkest; the picked one framed by full colour."""
+    """Parts of a whole (0..1) in one bar, the largest first and darkest; the picked one in full colour."""
+    said = ", ".join(f"{name} {fmt.share(part)}" for name, part in zip(names, parts, strict=True))
+    show_finished(_shares(list(names), list(parts), picked), key, f"Shares of the whole: {said}")
+
+
+@kept
+def _shares(names: list[str], parts: list[float], picked: str | None) -> tuple[go.Figure, int]:
     most = max(parts, default=1) or 1
     bars = [
         go.Bar(
@@ -111,15 +131,21 @@ def shares(names: Sequence[str], parts: Sequence[float], key: str, picked: str |
     fig.update_layout(barmode="stack", bargap=0, margin={"t": 0}, uniformtext={"minsize": 11, "mode": "hide"})
     fig.update_xaxes(visible=False, range=[0, sum(parts) or 1])
     fig.update_yaxes(visible=False)
-    said = ", ".join(f"{name} {fmt.share(part)}" for name, part in zip(names, parts, strict=True))
-    show(fig, key, 58, f"Shares of the whole: {said}")
+    return fig, 58
 
 
 def pareto(
     reached: Sequence[float], share: float, needed: int, noun: str, key: str, height: int = 226
 ) -> None:
     """The running share (0..1) over rank, best first, and the rank at which `share` is reached."""
-    ranks, line = _thinned(list(range(1, len(reached) + 1)), list(reached), needed)
+    of = f"{fmt.count(needed, noun)} of {fmt.count(len(reached))}"
+    fig = _pareto(list(reached), share, needed, noun, height)
+    show_finished(fig, key, f"{of} make {round(100 * share)} % of the revenue")
+
+
+@kept
+def _pareto(reached: list[float], share: float, needed: int, noun: str, height: int) -> tuple[go.Figure, int]:
+    ranks, line = _thinned(list(range(1, len(reached) + 1)), reached, needed)
     fig = go.Figure(
         go.Scatter(
             x=[0, *ranks],
@@ -143,10 +169,7 @@ def pareto(
         showgrid=False, range=[0, max(len(reached), 1) * 1.01], nticks=6, tickformat=",d", ticklabelstandoff=8
     )
     fig.update_yaxes(range=[0, 1.04], tickformat=".0%", tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1], ticksuffix="  ")
-    said = (
-        f"{fmt.count(needed, noun)} of {fmt.count(len(reached))} make {round(100 * share)} % of the revenue"
-    )
-    show(fig, key, height, said)
+    return fig, height
 
 
 def scatter(
@@ -160,6 +183,14 @@ def scatter(
     height: int = 226,
 ) -> None:
     """Quantity against revenue, one point a product; the picked one large and named. A click picks a point."""
+    fig = _scatter(list(x), list(y), list(names), money, picked, height)
+    _pickable(fig, key, f"{fmt.count(len(names), 'product')} by pieces sold and revenue", names, on_pick)
+
+
+@kept
+def _scatter(
+    x: list[int], y: list[Number], names: list[str], money: Currency, picked: str | None, height: int
+) -> tuple[go.Figure, int]:
     chosen = [name == picked for name in names]
     accent = ink("accent")
     tips = [
@@ -167,7 +198,7 @@ def scatter(
         for name, pieces, amount in zip(names, x, y, strict=True)
     ]
     marks = go.Scatter(
-        x=list(x),
+        x=x,
         y=[float(amount) for amount in y],
         mode="markers+text",
         text=[name if is_it else "" for name, is_it in zip(names, chosen, strict=True)],
@@ -188,20 +219,18 @@ def scatter(
         title_text="Pieces sold", rangemode="tozero", tickformat="~s", nticks=6, ticklabelstandoff=6
     )
     fig.update_yaxes(range=[0, 1.16 * max(map(float, y), default=1)], nticks=6, **_money_axis(money))
-    said = f"{fmt.count(len(names), 'product')} by pieces sold and revenue"
-    _pickable(fig, key, height, said, names, on_pick)
+    return fig, height
 
 
 def _pickable(
     fig: go.Figure,
     key: str,
-    height: int,
     said: str,
     names: Sequence[str],
     on_pick: Callable[[str], None] | None,
 ) -> None:
     if on_pick is None:
-        show(fig, key, height, said)
+        show_finished(fig, key, said)
         return
 
     def took() -> None:
@@ -209,7 +238,7 @@ def _pickable(
         if points:
             on_pick(names[points[0]["point_index"]])
 
-    show(fig, key, height, said, on_select=took, selection_mode="points")
+    show_finished(fig, key, said, on_select=took, selection_mode="points")
 
 
 def _marked(fig: go.Figure, x: float, y: float, text: str, late: bool) -> None:

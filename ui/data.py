@@ -5,8 +5,9 @@ What depends on published data is cached by workspace and version; what lives (r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from etl.service import Service
 
 Stamp = tuple[str, int]
+Args = ParamSpec("Args")
+Read = TypeVar("Read")
 
 
 def living() -> Service:
@@ -72,6 +75,26 @@ def stamp() -> Stamp:
     """The key of everything that depends on published data: this workspace at this version."""
     service = living()
     return str(service.settings.state), service.version()
+
+
+def by_version(read: Callable[Args, Read]) -> Callable[Args, Read]:
+    """Keep what `read` answers, by its arguments, for as long as the same version of the same workspace stands.
+
+    The arguments are hashable values, passed by position; the answer is a copy of the caller's own.
+    """
+
+    def keyed(stamp: Stamp, *args: Any) -> Any:
+        return read(*args)  # type: ignore[call-arg]
+
+    keyed.__qualname__, keyed.__module__ = read.__qualname__, read.__module__
+    keeping = st.cache_data(show_spinner=False, max_entries=64)(keyed)
+
+    @wraps(read)
+    def asked(*args: Args.args, **kwargs: Args.kwargs) -> Read:
+        answer: Read = keeping(stamp(), *args)
+        return answer
+
+    return asked
 
 
 def frame(rows: Rows) -> pd.DataFrame:

@@ -60,7 +60,7 @@ def first_steps(here: Workspace, sources: Sequence[SourceFacts]) -> None:
     with card("first", words.FIRST_TITLE, words.FIRST_LEAD):
         st.html(f'<div class="ml"><span class="code">{escape(here.landing)}</span></div>')
         widgets.listing(
-            {"Source": "", "Files that match": "", "One row per file line becomes": ""},
+            {"Source": "", "Files that match": "", "Lands in": ""},
             [
                 (
                     source.source,

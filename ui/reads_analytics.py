@@ -51,6 +51,7 @@ def unit(table: str, column: str) -> str:
     return next((field.unit for field in fields if field.name == column), "")
 
 
+@data.by_version
 def months() -> list[date]:
     """Every month from the first to the last with sales, without gaps; empty before the first publication."""
     found = region_months()["month"]
@@ -74,6 +75,7 @@ def newest_sale() -> date | None:
     return max((day for day in data.rows(REGIONS)["last_sale_date"] if day is not None), default=None)
 
 
+@data.by_version
 def newest_open_sale(period: Period) -> date | None:
     """The last day with a sale, where the period's last month may still grow because it is not the month's last."""
     newest = newest_sale()
@@ -82,11 +84,13 @@ def newest_open_sale(period: Period) -> date | None:
     return None if (newest + timedelta(days=1)).day == 1 else newest
 
 
+@data.by_version
 def comparable(period: Period) -> Period | None:
     """The equally long period before, where the figures reach back that far and the period is over."""
     return None if newest_open_sale(period) else before(period, months())
 
 
+@data.by_version
 def regions(period: Period) -> pd.DataFrame:
     """One row per region, most revenue first: region, revenue, orders, quantity, customers, average, share, trend.
 
@@ -102,6 +106,7 @@ def regions(period: Period) -> pd.DataFrame:
     return frame
 
 
+@data.by_version
 def totals(period: Period, region: str | None = None) -> Totals:
     """The sums of all regions, or of one."""
     frame = regions(period)
@@ -116,6 +121,7 @@ def totals(period: Period, region: str | None = None) -> Totals:
     )
 
 
+@data.by_version
 def by_month(period: Period, region: str | None = None) -> pd.DataFrame:
     """One row per month, oldest first, gaps filled with 0: month, revenue, orders, average, customers (who bought)."""
     frame = _within(region_months(), period)

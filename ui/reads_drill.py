@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pandas as pd
-import streamlit as st
 
 from ui import data
 from ui.period import Period
@@ -23,6 +22,7 @@ def can_drill() -> bool:
     return data.published(SALES) is not None and data.published(CUSTOMERS) is not None
 
 
+@data.by_version
 def customers(region: str, period: Period) -> pd.DataFrame:
     """One row per customer of a region who bought, most revenue first, at most `MOST_CUSTOMERS`:
     customer_id, customer_name, email, orders, quantity, revenue, last_sale."""
@@ -48,11 +48,13 @@ def customers(region: str, period: Period) -> pd.DataFrame:
     )
 
 
+@data.by_version
 def customer_lines(customer_id: int, period: Period) -> pd.DataFrame:
     """One row per sales line of a customer, newest first, at most `MOST_LINES`, with the file and line it came from."""
     return _located(_lines(customer_id, None, period))
 
 
+@data.by_version
 def product_lines(product_id: int) -> pd.DataFrame:
     """One row per sales line of a product, newest first, at most `MOST_LINES`, with the file and line it came from."""
     return _located(_lines(None, product_id, Period()))
@@ -92,13 +94,13 @@ def _lines(customer_id: int | None, product_id: int | None, period: Period) -> p
 
 
 def _located(lines: pd.DataFrame) -> pd.DataFrame:
-    paths = _paths(data.stamp())
+    paths = _paths()
     lines["file"] = [paths.get(batch, "") for batch in lines["_batch_id"]]
     lines["line"] = lines["_row_number"]
     lines["corrected"] = [correction != 0 for correction in lines["_correction"]]
     return lines.drop(columns=["_batch_id", "_row_number", "_correction"])
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def _paths(stamp: data.Stamp) -> dict[str, str]:
+@data.by_version
+def _paths() -> dict[str, str]:
     return {batch.batch_id: batch.path for batch in data.living().batches(limit=1_000_000)}

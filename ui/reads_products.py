@@ -11,6 +11,7 @@ PRODUCTS = "gold.product_analytics"
 REVENUE = (PRODUCTS, "total_revenue")
 
 
+@data.by_version
 def products() -> pd.DataFrame:
     """One row per product, by rank: the columns of gold.product_analytics, share and reached (the running share)."""
     if data.published(PRODUCTS) is None:
@@ -28,6 +29,7 @@ def needed_for(frame: pd.DataFrame, share: float) -> int:
     return min(len(frame), int((frame["reached"] < share).sum()) + 1)
 
 
+@data.by_version
 def product_by_month(product_id: int) -> pd.DataFrame:
     """One row per month, oldest first, gaps filled with 0: month, revenue, orders, quantity."""
     if data.published(MONTHS) is None:

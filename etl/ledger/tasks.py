@@ -74,6 +74,11 @@ class Tasks(Store):
         states.pop("", None)  # named steps
         return states
 
+    def failed_tables(self) -> frozenset[str]:
+        """Tables whose newest task failed or was skipped, qualified."""
+        not_built = (TaskState.FAILED, TaskState.SKIPPED)
+        return frozenset(table for table, (state, _) in self.last_task_states().items() if state in not_built)
+
     def _end_attempt(self, connection: sa.Connection, task_id: int, state: TaskState, error: str) -> None:
         connection.execute(
             attempts.update()

@@ -26,9 +26,8 @@ class Asking(Base):
             )
             for contract in self.catalog.contracts.values()
         }
-        return planning.make_plan(
-            self.catalog, selection, planning.State(self._warehouse.published(), waiting)
-        )
+        state = planning.State(self._warehouse.published(), waiting, self._ledger.failed_tables())
+        return planning.make_plan(self.catalog, selection, state)
 
     def request_run(
         self, targets: Sequence[str] = (), *, full: bool = False, downstream: bool = False,
