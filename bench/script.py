@@ -105,14 +105,7 @@ def build(landing: Path, state: Path) -> dict[str, int]:
         for step in STEPS:
             connection.execute(step.replace("{landing}", str(landing)))
         tables = ("customer_analytics", "product_analytics", "monthly_revenue")
-        return {
-            name: _count(connection.execute(f"select count(*) from gold.{name}").fetchone())
-            for name in tables
-        }
-
-
-def _count(row: tuple[int, ...] | None) -> int:
-    return int(row[0]) if row else 0
+        return {name: len(connection.table(f"gold.{name}")) for name in tables}
 
 
 if __name__ == "__main__":

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from etl.errors import LedgerError, MetaLayerError
-from etl.execution import Execution
+from etl.errors import MetaLayerError
+from etl.execution import Ended, Execution
 from etl.model import Run, RunState
 from etl.steps import Tools
 
@@ -33,6 +34,7 @@ class Engine:
         self._stopping = threading.Event()
         self._working = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._end: tuple[int, RunState, str, int | None] | None = None  # of the last run, until it is written
 
     def take_over(self) -> int:
         """Prepare the warehouse, take the fencing number, and end what an earlier engine left unfinished."""
@@ -83,13 +85,13 @@ class Engine:
         self._wake.set()
 
     def _loop(self) -> None:
+        told = ""
         while not self._stopping.is_set():
             try:
                 worked = self.work_one()
-            except (
-                LedgerError
-            ) as fault:  # out of reach for now: told on the System page by `readyz`, tried again
-                self._log(f"ledger: {fault}")
+            except MetaLayerError as fault:  # the ledger is out of reach for now: /readyz tells; tried again
+                if str(fault) != told:
+                    self._log(told := str(fault))
                 worked = None
             if worked is None:
                 self._wake.wait(POLL_SECONDS)
@@ -98,35 +100,44 @@ class Engine:
     def work_one(self, on_progress: Callable[[], None] = lambda: None) -> Run | None:
         """Execute the oldest queued run to its end; None when nothing is queued or another is at work."""
         with self._working:
+            self._write_end()
             run = self.tools.ledger.claim_next()
             if run is None:
                 return None
-            self._before_run()
-            state, error, version = self._execute(run, on_progress)
-            self.tools.ledger.finish_run(run.run_id, state, error, version)
+            self._end = (run.run_id, *self._execute(run, on_progress))
+            self._write_end()
             ended = self.tools.ledger.run(run.run_id)
         try:
             self._after_run(ended)
-        except MetaLayerError as fault:  # the run itself has ended; what follows it must not undo that
-            self._log(f"after run {run.run_id}: {fault}")
+        except Exception as fault:  # the run itself has ended; what follows it must not undo that
+            self._log(f"after run {run.run_id}: {fault}\n{traceback.format_exc()}")
         return ended
 
-    def _execute(self, run: Run, on_progress: Callable[[], None]) -> tuple[RunState, str, int | None]:
-        execution = Execution(run, self.tools, on_progress, self._stopping.is_set)
+    def _write_end(self) -> None:
+        """Tell the ledger how the last run ended. It stays to be told until it could be: one run at a time."""
+        if self._end is not None:
+            self.tools.ledger.finish_run(*self._end)
+            self._end = None
+
+    def _execute(self, run: Run, on_progress: Callable[[], None]) -> Ended:
+        version = None
         try:
-            return execution.go()
+            self._before_run()
+            execution = Execution(run, self.tools, on_progress, self._stopping.is_set)
+            try:
+                return execution.go()
+            finally:
+                version = execution.version
         except MetaLayerError as fault:
-            return RunState.FAILED, str(fault), execution.version
+            return RunState.FAILED, str(fault), version
         except Exception as fault:  # a fault of ours ends this run, not the engine; the trace goes to the log
             self._log(traceback.format_exc())
-            return (
-                RunState.FAILED,
-                f"Unexpected: {type(fault).__name__}: {fault}. The trace is in {self._logs}.",
-                (execution.version),
-            )
+            told = f"Unexpected: {type(fault).__name__}: {fault}. The trace is in {self._logs}."
+            return RunState.FAILED, told, version
 
     def _log(self, text: str) -> None:
-        self._logs.mkdir(parents=True, exist_ok=True)
         stamp = self.tools.clock().isoformat(timespec="seconds")
-        with (self._logs / "engine.log").open("a", encoding="utf-8") as log:
-            log.write(f"{stamp} {text.rstrip()}\n")
+        with suppress(OSError):  # a full disk must not end the engine
+            self._logs.mkdir(parents=True, exist_ok=True)
+            with (self._logs / "engine.log").open("a", encoding="utf-8") as log:
+                log.write(f"{stamp} {text.rstrip()}\n")

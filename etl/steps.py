@@ -303,18 +303,22 @@ class Steps:
         if not self.built:
             return None, "Nothing was built, so nothing is published."
         batches = self.tools.warehouse.batches()
+        if self.version is None:  # else this is another attempt, after the ledger could not take the copies
+            self.version = self.tools.warehouse.publish(self._publication(batches))
+        tables = ", ".join(self.built)
+        self._keep_copies(batches)
+        return None, f"Version {self.version}: {tables}."
+
+    def _publication(self, batches: Sequence[Batch]) -> Publication:
         rows: list[RowAccount] = []
         money: list[MoneyAccount] = []
         for contract in self.tools.catalog.contracts.values():
             if contract.silver_table is None or f"silver.{contract.silver_table}" in self.built:
                 found = self._accounts_of(contract, batches)
                 rows, money = rows + found[0], money + found[1]
-        built = tuple(self.built.values())
-        publication = Publication(self.run.run_id, built, tuple(rows), tuple(money), self.tools.clock())
-        if self.version is None:  # else this is another attempt, after the ledger could not take the copies
-            self.version = self.tools.warehouse.publish(publication)
-        self._keep_copies(batches)
-        return None, f"Version {self.version}: {', '.join(table.table for table in built)}."
+        return Publication(
+            self.run.run_id, tuple(self.built.values()), tuple(rows), tuple(money), self.tools.clock()
+        )
 
     def _accounts_of(
         self, contract: Contract, batches: Sequence[Batch]

@@ -14,7 +14,7 @@ LOCKS = {"requirements.txt": "requirements.lock", "requirements-dev.txt": "requi
 NOT_RUN = 77  # the exit code that stands for "could not be examined"
 
 COMPILE = [
-    *(sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-emit-index-url"),
+    *(sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--system-certs", "--no-emit-index-url"),
     *("--universal", "--python-version", "3.11", "--generate-hashes"),
     *("--custom-compile-command", "./metalayer lock"),
 ]

@@ -21,4 +21,5 @@ def defused(cell: Any) -> Any:
 def csv(frame: pd.DataFrame) -> bytes:
     """`frame` as UTF-8 CSV with a header; decimals exact, missing values empty."""
     safe = frame.rename(columns=defused).apply(lambda column: column.map(defused))
-    return safe.to_csv(index=False).encode()
+    text: str = safe.to_csv(index=False)
+    return text.encode()

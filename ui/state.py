@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -40,12 +40,6 @@ def until(at: datetime | None) -> str:
 def local(at: datetime | None) -> str:
     """The moment in the viewer's zone."""
     return fmt.when(at, zone())
-
-
-def chosen(name: str, valid: Sequence[str], default: str) -> str:
-    """Query parameter `name` where it is one of `valid`, else `default`."""
-    value = st.query_params.get(name, default)
-    return value if value in valid else default
 
 
 def number(name: str) -> int | None:

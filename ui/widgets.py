@@ -14,7 +14,7 @@ import pandas as pd
 import streamlit as st
 
 from ui import data, downloads, state, words
-from ui.tokens import LAYERS, TOKENS, look
+from ui.tokens import TOKENS, look
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 PAGES = ASSETS.parent.parent / "pages"
@@ -94,12 +94,6 @@ def badge(text: str, tone: str = "unexamined") -> str:
 def tile(ink: str) -> str:
     """The small square of a layer or of a chart's part, in token `ink`."""
     return f'<span class="tile" style="background:var(--{ink if ink in TOKENS else "faint"})"></span>'
-
-
-def layer_name(layer: str) -> str:
-    """A layer as its square and its name; a step outside the layers gets the name alone."""
-    square = tile(layer) if layer in LAYERS else ""
-    return f'<span class="row" style="gap:.45rem">{square}{escape(layer.title())}</span>'
 
 
 def header(title: str, sub: str = "") -> None:

@@ -43,6 +43,7 @@ def provenance(table: str, facts: TableFacts | None, what: str = "") -> str:
     parts = [what, table] if what and facts else [table]
     if facts is not None:
         parts += [f"version {facts.version}", state.ago(facts.published_at)]
+        parts += [f"stale: {facts.stale_because}"] if facts.stale else []
     return " · ".join(parts)
 
 

@@ -92,7 +92,6 @@ class Reader:
         with self._one_at_a_time:
             place = self._real(path)
             surveyed = surveyed or survey(place)
-            check_unchanged(place, surveyed)
             part = target.with_name(target.name + ".part")
             try:
                 with self._scratch_folder() as scratch:

@@ -113,7 +113,7 @@ class Visit:
 
     def button(self, name: str) -> Locator:
         """The button with that name; a shortcut may follow it."""
-        return self.page.get_by_role("button", name=re.compile(rf"^{re.escape(name)}\b(?! \w)"))
+        return self.page.get_by_role("button", name=re.compile(rf"^{re.escape(name)}( Shortcut .+)?$"))
 
     def toast(self, text: str | re.Pattern[str]) -> Locator:
         """What pops up and says `text`."""

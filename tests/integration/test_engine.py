@@ -262,11 +262,15 @@ def test_a_run_goes_on_from_where_another_failed(settings: Settings) -> None:
         assert revenue(service) == Decimal("100.00")
 
 
-def test_a_run_that_published_before_a_crash_has_succeeded_and_another_is_interrupted(settings: Settings) -> None:
+def test_a_run_that_published_before_a_crash_has_succeeded_and_another_is_interrupted(
+    settings: Settings,
+) -> None:
     with opened(settings) as service:
         ended = run(service)
         ledger = service._ledger
-        ledger.request(MASTER, (MASTER,), full=False, downstream=False, from_run=None, trigger=ended.trigger, by="")
+        ledger.request(
+            MASTER, (MASTER,), full=False, downstream=False, from_run=None, trigger=ended.trigger, by=""
+        )
         ledger.claim_next()
     with opened(settings) as service:
         newest = service.runs().runs[0]

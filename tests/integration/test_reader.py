@@ -125,7 +125,7 @@ def test_text_in_other_encodings_is_the_same_text(desk, encoding, declared):
 
 
 def test_a_gzip_file_is_read_as_its_text_and_identified_by_its_bytes(desk):
-    packed = gzip.compress(b"a,b,c\n1,2,3\n")
+    packed = gzip.compress(b"a,b,c\n1,2,3\n", mtime=0)
     found = desk.read(packed, name="erp_sales.csv.gz")
     assert (found.rows, found.result.lines, found.result.size_bytes) == ({2: ("1", "2", "3")}, 2, len(packed))
 
@@ -234,6 +234,14 @@ def test_a_survey_says_what_the_bytes_are(desk):
     assert not survey(desk.put(b"\xff\n")).utf8
     assert survey(desk.put(b"\0\n")).nul
     assert survey(desk.put(b"a\r\nb\n")).line_end is None
+
+
+def test_a_survey_does_not_depend_on_where_its_chunks_end(desk, monkeypatch):
+    path = desk.put("a\r\nZoë\r\n€".encode())
+    whole = survey(path)
+    for size in range(1, 6):
+        monkeypatch.setattr(survey_module, "CHUNK_BYTES", size)
+        assert survey(path) == whole
 
 
 def test_the_shipped_columns_are_read_in_the_contracts_order(desk):

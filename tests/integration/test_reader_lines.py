@@ -57,9 +57,9 @@ def test_a_quote_inside_an_unquoted_field_is_text(desk):
 
 
 def test_a_record_over_several_lines_is_numbered_by_its_first(desk):
-    found = desk.read(b'a,b,c\n1,"two\nlines",3\n4,5,6\n7,"three\r\n\r\nlines",9\n10,11,12\n')
+    found = desk.read(b'a,b,c\n1,"two\n""lines""",3\n4,5,6\n7,"three\r\n\r\nlines",9\n10,11,12\n')
     assert found.rows == {
-        2: ("1", "two\nlines", "3"),
+        2: ("1", 'two\n"lines"', "3"),
         4: ("4", "5", "6"),
         5: ("7", "three\r\n\r\nlines", "9"),
         8: ("10", "11", "12"),
@@ -145,6 +145,8 @@ def test_blank_lines_are_counted_wherever_they_are(desk):
     found = desk.read(b"\n  \na,b,c\n\n1,2,3\n\t\r\n4,5,6\n\n")
     assert found.rows == {5: ("1", "2", "3"), 7: ("4", "5", "6")}
     assert (found.result.blank, found.result.header_lines, found.result.unreadable) == (5, 1, ())
+    first = desk.read(b"\na,b,c\n1,2,3\n")
+    assert (first.rows, first.result.blank) == ({3: ("1", "2", "3")}, 1)
 
 
 def test_a_line_of_delimiters_is_a_record_of_blanks(desk):
@@ -153,8 +155,9 @@ def test_a_line_of_delimiters_is_a_record_of_blanks(desk):
 
 
 def test_a_line_of_tabs_is_a_record_where_tabs_are_the_delimiter(desk):
-    found = desk.read(b"a\tb\tc\n\t\t\n \n", contract("a", "b", "c", dialect=Dialect("\t")))
+    found = desk.read(b"a\tb\tc\n\t\t\n \n\t\n", contract("a", "b", "c", dialect=Dialect("\t")))
     assert (found.rows, found.result.blank) == ({2: (None, None, None)}, 1)
+    assert found.reasons == {4: TOO_FEW}
 
 
 def test_a_header_over_two_lines_counts_both(desk):
@@ -186,6 +189,12 @@ def test_a_stray_quote_on_every_line_does_not_cost_the_square(desk):
     found = desk.read(b"a,b,c\n" + b'1,"",3\n1,"",x"\n' * 100_000 + b'"1,"",3\n' * 100_000)
     assert found.result.rows + len(found.result.unreadable) + found.result.continuation_lines == 300_000
     assert found.rows[200_001] == ("1", None, 'x"')
+
+
+@pytest.mark.timeout(60)
+def test_a_chain_of_quotes_through_the_whole_file_does_not_cost_the_square(desk):
+    found = desk.read(b"a,b,c\n" + b'x","y\n' * 100_000)
+    assert (found.result.rows, set(found.reasons.values())) == (0, {grammar.SPANS_WRONG, grammar.NOT_CLOSED})
 
 
 def test_windows_of_any_size_give_the_same_rows(desk, monkeypatch):

@@ -175,3 +175,20 @@ def test_an_engine_that_did_not_start_is_one_problem(page, unstartable: MetaLaye
     screen = page(PAGE)
     assert len(screen.verdicts) == 1
     assert "erp_sales.odcs.yaml" in screen.text
+
+
+def test_a_new_version_shows_its_own_figures_at_once(page, empty: Service) -> None:
+    hostile_region(empty)
+    assert figures(page(PAGE))["Revenue"] == "$40.00"
+    land(empty.settings, "erp/erp_sales_2.csv", f"{SALES}2,10,1,1,2026-01-06,2.50\n")
+    run(empty)
+    assert figures(page(PAGE))["Revenue"] == "$42.50"
+
+
+def test_figures_older_than_what_they_are_made_from_are_called_stale(page, empty: Service) -> None:
+    hostile_region(empty)
+    assert "stale" not in page(PAGE).text
+    land(empty.settings, "erp/erp_sales_2.csv", f"{SALES}2,10,1,1,2026-01-06,2.50\n")
+    run(empty, "bronze")
+    run(empty, "silver")
+    assert "stale: " in page(PAGE).text

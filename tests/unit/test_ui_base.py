@@ -13,7 +13,7 @@ import pytest
 
 from etl.facts import Freshness, TableFacts
 from etl.model import CheckState, Layer, RowAccount
-from ui import accounts, downloads, fmt, quality, tokens, widgets, words
+from ui import accounts, downloads, fmt, quality_accounts, tokens, widgets, words
 from ui.standing import Standing, layer_mark, standing
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -146,9 +146,9 @@ def test_progress_counts_tasks_that_are_over() -> None:
 
 
 def test_an_account_of_nothing_is_not_examined_and_an_open_one_is_red() -> None:
-    assert "Not examined" in quality.mark(accounts.Account("Bronze", 0, (), 0))
-    assert "Closes" in quality.mark(accounts.Account("Bronze", 3, (), 0))
-    assert "Open" in quality.mark(accounts.Account("Bronze", 3, (), 1))
+    assert "Not examined" in quality_accounts.mark(accounts.Account("Bronze", 0, (), 0))
+    assert "Closes" in quality_accounts.mark(accounts.Account("Bronze", 3, (), 0))
+    assert "Open" in quality_accounts.mark(accounts.Account("Bronze", 3, (), 1))
 
 
 def test_a_cell_of_a_table_is_text_unless_a_widget_made_it() -> None:
