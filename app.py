@@ -37,6 +37,8 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
         yield {}
     finally:
         await anyio.to_thread.run_sync(stop_host)
+        # What stays frozen is never let go, and DuckDB's bindings print a page about it when Ctrl-C ends the process.
+        gc.unfreeze()
 
 
 def _address() -> str:

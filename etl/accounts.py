@@ -9,7 +9,7 @@ from typing import Any
 
 from etl.errors import AccountOpen
 from etl.layers import silver
-from etl.model import Batch, BatchState, Column, Contract, MoneyAccount, RowAccount
+from etl.model import EXACT, Batch, BatchState, Column, Contract, MoneyAccount, RowAccount, written_short
 from etl.warehouse import Session, Warehouse
 
 NAMED_AT_MOST = 5
@@ -162,9 +162,7 @@ def _typed(session: Session, table: str, column: Column) -> dict[str, Decimal]:
 
 
 def _exact(amount: Any) -> Decimal:
-    exact = Decimal(amount)
-    cents = exact.quantize(Decimal("0.01"))
-    return cents if cents == exact else exact.normalize()
+    return written_short(Decimal(amount))
 
 
 def total_rows(accounts: Iterable[RowAccount]) -> list[RowAccount]:
@@ -199,8 +197,9 @@ def total_money(accounts: Iterable[MoneyAccount]) -> list[MoneyAccount]:
     for account in accounts:
         place = (account.source, account.column, account.currency)
         total = totals.setdefault(place, {"rows_without_amount": 0} | dict.fromkeys(summed, Decimal(0)))
-        for name in (*summed, "rows_without_amount"):
-            total[name] += getattr(account, name)
+        total["rows_without_amount"] += account.rows_without_amount
+        for name in summed:
+            total[name] = EXACT.add(total[name], getattr(account, name))
     return [
         MoneyAccount(source=source, batch_id="", column=column, currency=currency, **total)
         for (source, column, currency), total in totals.items()

@@ -63,6 +63,10 @@ class FileRefused(MetaLayerError):
     """A landed file cannot be taken in at all; the batch is recorded as refused with this reason."""
 
 
+class FileForbidden(FileRefused):
+    """A landed file may not be read. Mending that changes no byte of it, so every run tries it again."""
+
+
 class FileUnsettled(MetaLayerError):
     """A landed file vanished or changed while it was read; it is tried again, and at the next run if need be."""
 

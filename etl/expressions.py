@@ -127,9 +127,11 @@ def decimal_type(decimals: int) -> str:
 
 
 def readable_amount(text: ir.StringValue, how: Cleaning) -> ir.DecimalValue:
-    """The amount as written, with up to 10 decimals, for the money account: independent of the typed column."""
+    """The amount as written, with up to 18 digits and 10 decimals, for the money account: independent of the typed
+    column. No column holds more digits, and ten thousand million such amounts can be added up.
+    """
     number = plain_number(text, how)
-    return _guarded(number, r"^[+-]?([0-9]{1,26}(\.[0-9]{0,10})?|\.[0-9]{1,10})$", "decimal(38,10)")
+    return _guarded(number, r"^[+-]?([0-9]{1,18}(\.[0-9]{0,10})?|\.[0-9]{1,10})$", "decimal(38,10)")
 
 
 def _guarded(text: ir.StringValue, guard: str, to: str) -> ir.Value:

@@ -58,23 +58,40 @@ def require_select(sql: str) -> str:
         raise UsageError(f"Only a SELECT may be asked, not {tree.key.upper()}.", "Changes go through runs.")
     for problem in _problems(tree):
         raise UsageError(problem, "Ask over bronze, silver, gold and quarantine, with ordinary functions.")
-    return tree.sql(dialect="duckdb")
+    return tree.sql(dialect="duckdb", comments=False)
 
 
 def _problems(tree: object) -> Iterator[str]:
     from sqlglot import exp
 
     assert isinstance(tree, exp.Expression)  # noqa: S101 - for the type checker
-    ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     for node in tree.walk():
         if isinstance(node, exp.Table):
-            yield from _table_problems(node, ctes)
+            yield from _table_problems(node, _named_there(node))
         elif isinstance(node, exp.Into | exp.Command | exp.DML | exp.DDL) and not isinstance(node, exp.Query):
             yield f"{node.key.upper()} is not allowed in a query."
         elif isinstance(node, exp.Func):
             name = node.name if isinstance(node, exp.Anonymous) else node.sql_name()
             if name.lower() not in FUNCTIONS:
                 yield f"The function {name.lower()} is not on the list of allowed ones."
+
+
+def _named_there(table: object) -> set[str]:
+    """The names that `with` gives to queries where a table is read: elsewhere the same name is a file or a view."""
+    from sqlglot import exp
+
+    assert isinstance(table, exp.Table)  # noqa: S101 - for the type checker
+    named: set[str] = set()
+    node: exp.Expr = table
+    while node.parent is not None:
+        inside, node = node, node.parent
+        if isinstance(node, exp.With):  # inside one of its queries: the earlier ones, and itself if recursive
+            names = [cte.alias.lower() for cte in node.expressions]
+            at = next(i for i, cte in enumerate(node.expressions) if cte is inside)
+            named.update(names[: at + 1] if node.args.get("recursive") else names[:at])
+        elif isinstance(node, exp.Query) and not isinstance(inside, exp.With):
+            named.update(cte.alias.lower() for cte in node.ctes)
+    return named
 
 
 def _table_problems(node: object, ctes: set[str]) -> Iterator[str]:

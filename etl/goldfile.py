@@ -228,9 +228,7 @@ class _GoldReading:
             for fault in check_faults(sql) if sql else ():
                 section.refuse(fault.message, fault.hint, "sql")
             severity = Severity(given.get("severity", Severity.BLOCK))
-            yield Check(
-                name, self.name, severity, " ".join(sql.split()), EXAMINED, section.text("description")
-            )
+            yield Check(name, self.name, severity, sql.strip(), EXAMINED, section.text("description"))
 
 
 def _fingerprint(

@@ -39,24 +39,29 @@ class Host:
             try:
                 self._start_once()
                 return
-            except MetaLayerError as fault:
-                process().problem = fault
-                if str(fault) != told:
-                    told = str(fault)
-                    _say(f"MetaLayer cannot start yet.\n{fault}")
+            except Exception as fault:  # whatever it is, it is told, and may be over in a moment
+                problem = fault if isinstance(fault, MetaLayerError) else _unforeseen(fault)
+                process().problem = problem
+                if str(problem) != told:
+                    told = str(problem)
+                    _say(f"MetaLayer cannot start yet.\n{problem}")
             self._stopping.wait(RETRY_SECONDS)
 
     def _start_once(self) -> None:
         settings = read_settings()
         parse_cron(settings.schedule)
         service = start_service(settings, wait_seconds=0)
-        announced = announcement.announce(settings.engine_file, self.url, datetime.now(UTC))
+        try:
+            announced = announcement.announce(settings.engine_file, self.url, datetime.now(UTC))
+            if settings.sample and service.version() == 0:
+                service.request_run(by="up --sample")
+            service.live()
+        except BaseException:
+            service.close()  # the next try finds the warehouse free
+            raise
         living = process()
         living.secret, living.problem, living.service = announced.secret, None, service
         self._service, self._announced = service, (settings, announced)
-        if settings.sample and service.version() == 0:
-            service.request_run(by="up --sample")
-        service.live()
         _say(f"MetaLayer is up at {self.url}")
 
     def stop(self) -> None:
@@ -70,6 +75,12 @@ class Host:
             announcement.withdraw(self._announced[0].engine_file, self._announced[1])
         if self._service is not None:
             self._service.close()
+
+
+def _unforeseen(fault: Exception) -> MetaLayerError:
+    return MetaLayerError(
+        f"The engine could not be started: {type(fault).__name__}: {fault}.", "It is tried again."
+    )
 
 
 def _say(text: str) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import StrEnum
+from functools import reduce
 from typing import Any
 
 
@@ -328,6 +329,15 @@ class RowAccount:
         return self.lines_difference == 0 and self.rows_difference == 0
 
 
+EXACT = Context(prec=100)  # the usual 28 digits round the sum of long amounts
+
+
+def written_short(amount: Decimal) -> Decimal:
+    """The same amount with two decimals, or with as many as it needs."""
+    cents = amount.quantize(Decimal("0.01"), context=EXACT)
+    return cents if cents == amount else amount.normalize(EXACT)
+
+
 @dataclass(frozen=True)
 class MoneyAccount:
     """Where a batch's amounts went, in one currency. `bronze` is read from the text, `silver` from the typed column."""
@@ -350,9 +360,9 @@ class MoneyAccount:
     def difference(self) -> Decimal:
         """Money that no term explains. 0 when the account closes."""
         found = (
-            self.silver + self.superseded + self.quarantined + self.discarded + self.withdrawn + self.pending
-        )
-        return self.bronze + self.corrections - found
+            self.silver, self.superseded, self.quarantined, self.discarded, self.withdrawn, self.pending
+        )  # fmt: skip
+        return reduce(EXACT.subtract, found, EXACT.add(self.bronze, self.corrections))
 
     @property
     def closes(self) -> bool:
@@ -491,6 +501,7 @@ class Reason(StrEnum):
     CHANGED = "definition changed"
     UPSTREAM = "upstream is rebuilt"
     FAILED = "its last build failed"
+    UNEXAMINED = "the results of its checks were not kept"
     ASKED = "asked for"
     NEW_FILES = "new files"
 

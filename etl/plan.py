@@ -7,10 +7,24 @@ from dataclasses import dataclass
 
 from etl.catalog import Catalog
 from etl.errors import UsageError
-from etl.model import LAYER_PIPELINE, PIPELINES, Layer, Plan, Published, Reason, Run, Step, Table, TaskState
+from etl.ledger import Ledger
+from etl.model import (
+    LAYER_PIPELINE,
+    PIPELINES,
+    CheckResult,
+    Layer,
+    Plan,
+    Published,
+    Reason,
+    Run,
+    Step,
+    Table,
+    TaskState,
+)
 
 INIT = "init_db_schemas"
 MASTER = "master_etl_orchestrator"
+PUBLISH = "publish"
 BRONZE_STEPS = ("validate_source_data", "determine_processing_branch")
 
 
@@ -26,13 +40,22 @@ class Selection:
 
 @dataclass(frozen=True)
 class State:
-    """What planning looks at: what stands, how many new files each bronze table has waiting, and which tables'
-    last task did not succeed.
+    """What planning looks at: what stands, how many new files each bronze table has waiting, which tables' last
+    task did not succeed, and of which the results of the checks are not kept for the version that stands.
     """
 
     published: Mapping[str, Published]
     new_files: Mapping[str, int]
     failed: frozenset[str] = frozenset()
+    unexamined: frozenset[str] = frozenset()
+
+
+def read_state(
+    catalog: Catalog, published: Mapping[str, Published], ledger: Ledger, new_files: Mapping[str, int]
+) -> State:
+    """What stands, with what the ledger knows of it."""
+    unkept = unexamined(catalog, published, ledger.latest_checks())
+    return State(published, new_files, ledger.failed_tables(), unkept)
 
 
 def select(
@@ -55,8 +78,20 @@ def select(
 
 
 def continue_from(catalog: Catalog, run: Run) -> Selection:
-    """What a run left undone: its tables that failed, were skipped or never started, and what lies below them."""
-    undone = [t.table for t in run.tasks if t.table in catalog.tables and t.state is not TaskState.SUCCEEDED]
+    """What a run left undone: its tables that failed, were skipped or never started, and what lies below them.
+
+    Silver and gold that were built and not published are undone too.
+    """
+    published = any(task.name == PUBLISH and task.state is TaskState.SUCCEEDED for task in run.tasks)
+    undone = [
+        task.table
+        for task in run.tasks
+        if task.table in catalog.tables
+        and (
+            task.state is not TaskState.SUCCEEDED
+            or not (published or catalog.tables[task.table].layer is Layer.BRONZE)
+        )
+    ]
     planned = {task.table for task in run.tasks}
     below = [name for name in catalog.downstream(tuple(undone)) if name in planned]
     chosen = {*undone, *below}
@@ -99,12 +134,12 @@ def make_plan(catalog: Catalog, selection: Selection, state: State) -> Plan:
         table = catalog.tables[name]
         if table.layer is Layer.BRONZE:
             continue
-        why = due(table, state.published, changing, name in selection.forced, name in state.failed)
+        why = due(table, state, changing, name in selection.forced)
         if why:
             changing.add(name)
             steps.append(Step(name, table.layer.value, "full", why, table.inputs))
     if any(step.layer in (Layer.SILVER, Layer.GOLD) for step in steps):
-        steps.append(Step("publish", "", "full", "everything built becomes visible at once"))
+        steps.append(Step(PUBLISH, "", "full", "everything built becomes visible at once"))
     stale = _left_stale(catalog, selection, changing)
     return Plan(selection.pipeline, tuple(steps), stale)
 
@@ -138,19 +173,13 @@ def _ingest(table: Table, parent: str, state: State) -> Step:
     return Step(table.name, Layer.BRONZE.value, mode, why, parent=parent)
 
 
-def due(
-    table: Table,
-    published: Mapping[str, Published],
-    changing: Iterable[str],
-    forced: bool = False,
-    failed: bool = False,
-) -> str:
+def due(table: Table, state: State, changing: Iterable[str], forced: bool = False) -> str:
     """Why a silver or gold table has to be rebuilt, as a sentence; "" when it has not.
 
-    One that `failed` is built again even when what it is made of stands as before (an edit that was taken back):
+    One that failed is built again even when what it is made of stands as before (an edit that was taken back):
     the checks that failed must be examined anew, or the table would stay red.
     """
-    stands = published.get(table.name)
+    stands = state.published.get(table.name)
     if stands is None:
         return Reason.NEVER_BUILT.value
     if stands.fingerprint != table.fingerprint:
@@ -158,12 +187,30 @@ def due(
     upstream = [name for name in table.inputs if name in set(changing)]
     if upstream:
         return f"{Reason.UPSTREAM.value}: {', '.join(upstream)}"
-    newer = newer_inputs(table, published)
+    newer = newer_inputs(table, state.published)
     if newer:
         return f"{Reason.NEW_INPUT.value}: {', '.join(newer)}"
-    if failed:
+    if table.name in state.failed:
         return Reason.FAILED.value
+    if table.name in state.unexamined:
+        return Reason.UNEXAMINED.value
     return Reason.ASKED.value if forced else ""
+
+
+def unexamined(
+    catalog: Catalog, published: Mapping[str, Published], results: Iterable[CheckResult]
+) -> frozenset[str]:
+    """Published tables whose declared checks have no kept result for the version that stands.
+
+    So it is after a crash between publishing and the ledger's copy, and with a new ledger.
+    """
+    newest = {(result.table, result.check): result.version for result in results}
+    return frozenset(
+        table.name
+        for table in catalog.tables.values()
+        if table.name in published
+        and any(newest.get((table.name, c.name), 0) < published[table.name].version for c in table.checks)
+    )
 
 
 def newer_inputs(table: Table, published: Mapping[str, Published]) -> list[str]:

@@ -127,6 +127,11 @@ def _folder(given: Mapping[str, _Given], key: str, default: Path, root: Path) ->
     if key not in given:
         return default
     folder = (root / Path(given[key].text).expanduser()).resolve()
+    if key in ("state", "landing") and (strange := next((c for c in "*?[" if c in str(folder)), "")):
+        raise SettingsError(
+            f"{key} = {given[key].text!r} ({given[key].origin}) has a {strange} in its path.",
+            "The warehouse takes that for a pattern: use another folder.",
+        )
     if folder.exists() and not folder.is_dir():
         raise SettingsError(
             f"{key} = {given[key].text!r} ({given[key].origin}) is a file.", "Name a folder instead."

@@ -6,6 +6,7 @@ from etl import checks
 from etl.facts import CheckFacts, Sight
 from etl.model import CheckState
 from etl.standing import Standing
+from etl.texts import count
 
 
 def attention(standing: Standing) -> tuple[Sight, ...]:
@@ -57,13 +58,16 @@ def _check_sight(standing: Standing, facts: CheckFacts) -> Sight:
     )
     source = contract.source if contract else short
     headlines = {
-        checks.SET_ASIDE: f"{facts.result.failing:,} rows of {source} wait in quarantine",
-        checks.UNREADABLE: f"{facts.result.failing:,} lines of {source} are unreadable",
+        checks.SET_ASIDE: f"{count(facts.result.failing, 'row')} of {source} in quarantine",
+        checks.UNREADABLE: f"{count(facts.result.failing, 'line')} of {source} unreadable",
         checks.FRESH: f"{source} is overdue",
     }
     headline = headlines.get(facts.check, f"{short}: {facts.check}")
     detail = facts.result.message or f"{facts.result.failing:,} of {facts.result.examined:,} rows"
-    return Sight(facts.result.state, headline, detail, "Review", "quality")
+    aside = facts.check in (checks.SET_ASIDE, checks.UNREADABLE)
+    return Sight(
+        facts.result.state, headline, detail, "Review", f"quality?tab={'Quarantine' if aside else 'Checks'}"
+    )
 
 
 def _wants_a_look(facts: CheckFacts) -> bool:

@@ -31,6 +31,7 @@ from etl.model import (
 from etl.warehouse import Warehouse
 
 HISTORY = 14
+TRIES = 3  # at reading everything while nothing is published
 STATE_WORDS = {
     CheckState.PASSED: "Passed",
     CheckState.WARNED: "warned",
@@ -258,7 +259,23 @@ def read_standing(
     clock: Callable[[], datetime],
     problems: tuple[str, ...] = (),
 ) -> Standing:
-    """Everything read once."""
+    """Everything read once, of one version: a publication meanwhile has it read again."""
+    tries = 0
+    while True:
+        version, tries = warehouse.version(), tries + 1
+        standing = _read(catalog, warehouse, ledger, clock, problems, version)
+        if warehouse.version() == version or tries == TRIES:
+            return standing
+
+
+def _read(
+    catalog: Catalog,
+    warehouse: Warehouse,
+    ledger: Ledger,
+    clock: Callable[[], datetime],
+    problems: tuple[str, ...],
+    version: int,
+) -> Standing:
     results = {(result.table, result.check): result for result in ledger.latest_checks()}
     return Standing(
         catalog=catalog,
@@ -271,7 +288,7 @@ def read_standing(
         results=results,
         result_history=ledger.check_history(),
         task_states=ledger.last_task_states(),
-        version=warehouse.version(),
+        version=version,
         now=clock(),
         problems=problems,
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -88,8 +88,9 @@ class Steps:
         self._check_cancelled = check_cancelled
         self._inventory = bronze.Inventory({}, (), ())
         self._waiting: dict[str, list[bronze.Found]] = {}
+        self._ingests: dict[str, bronze.Ingest] = {}  # by table; one for all attempts
         self._reader: Reader | None = None
-        self._failed_before: frozenset[str] = frozenset()
+        self._state = planning.State({}, {})  # as it was when the run was planned
 
     def make_plan(self) -> Plan:
         """What this run will do, from what is there now."""
@@ -97,10 +98,11 @@ class Steps:
         has_bronze = any(name.startswith("bronze.") for name in selection.tables)
         self._survey_landing() if has_bronze else None
         counts = {name: len(files) for name, files in self._waiting.items()}
-        self._failed_before = self.tools.ledger.failed_tables()
-        state = planning.State(self.tools.warehouse.published(), counts, self._failed_before)
+        self._state = planning.read_state(
+            self.tools.catalog, self.tools.warehouse.published(), self.tools.ledger, counts
+        )
         self.selection = selection
-        self.plan = planning.make_plan(self.tools.catalog, selection, state)
+        self.plan = planning.make_plan(self.tools.catalog, selection, self._state)
         return self.plan
 
     def _selection(self) -> planning.Selection:
@@ -161,11 +163,17 @@ class Steps:
         return None, "; ".join(lines)
 
     def _ingest(self, table: Table) -> tuple[int | None, str]:
-        contract = self._contract_of(table)
-        files = self._waiting.get(table.name, [])
-        if not files:
+        if not self._waiting.get(table.name):
             return 0, "Nothing new."
-        ingest = bronze.Ingest(
+        ingest = self._ingests.setdefault(table.name, self._new_ingest(self._contract_of(table)))
+        try:
+            intake = ingest.take(self._waiting[table.name])
+        finally:  # also when one file failed: the others are in
+            self.landed |= {table.name} if ingest.intake.landed else set()
+        return intake.rows, intake.in_words()
+
+    def _new_ingest(self, contract: Contract) -> bronze.Ingest:
+        return bronze.Ingest(
             warehouse=self.tools.warehouse,
             reader=self._open_reader(),
             contract=contract,
@@ -174,11 +182,6 @@ class Steps:
             clock=self.tools.clock,
             check_cancelled=self._check_cancelled,
         )
-        try:
-            intake = ingest.take(files)
-        finally:  # also when one file failed: the others are in
-            self.landed |= {table.name} if ingest.landed_any else set()
-        return intake.rows, intake.in_words()
 
     def _contract_of(self, table: Table) -> Contract:
         """The contract behind a bronze or silver table, which always has one."""
@@ -234,8 +237,8 @@ class Steps:
                     f"{table.name} needs {name}, which was never built.", f"Run {name} first."
                 )
         changing = {*self.built, *self.landed}
-        forced, failed = table.name in self.selection.forced, table.name in self._failed_before
-        why = planning.due(table, published, changing, forced, failed)
+        state = replace(self._state, published=published)
+        why = planning.due(table, state, changing, table.name in self.selection.forced)
         if not why and any(name in self.failed for name in table.inputs):
             raise TaskSkipped(f"Its upstream {next(n for n in table.inputs if n in self.failed)} failed.")
         return why
@@ -245,7 +248,7 @@ class Steps:
             return None, "Nothing new."
         contract = self._contract_of(table)
         sql = self._compiled(contract)
-        with self.tools.warehouse.session() as session:
+        with _told_of(table), self.tools.warehouse.session() as session:
             rows = silver.build(session, contract, sql)
         self.built[table.name] = self._as_built(table, rows, silver.beside(contract))
         return self._examined(table, rows)
@@ -265,7 +268,7 @@ class Steps:
     def _build_gold(self, table: Table) -> tuple[int | None, str]:
         if not self._require_due(table):
             return None, "Nothing new."
-        with self.tools.warehouse.session() as session:
+        with _told_of(table), self.tools.warehouse.session() as session:
             rows = gold.build(session, table, self._names(), self.tools.warehouse.dialect)
         self.built[table.name] = self._as_built(table, rows, ())
         return self._examined(table, rows)
@@ -282,7 +285,18 @@ class Steps:
         return Built(table.name, table.fingerprint, inputs, rows, beside)
 
     def _examined(self, table: Table, rows: int) -> tuple[int, str]:
-        with self.tools.warehouse.session() as session:
+        try:
+            results = self._examine(table)
+        except BaseException:  # also when a check could not be run: what was not examined is not published
+            self.built.pop(table.name)
+            raise
+        self.results += results
+        bad = sum(result.state is not CheckState.PASSED for result in results)
+        return rows, f"{rows:,} rows; {len(results) - bad} of {len(results)} checks passed."
+
+    def _examine(self, table: Table) -> list[CheckResult]:
+        """The results of a table's checks as it was built. Raises ChecksBlocked when a blocking one failed."""
+        with _told_of(table), self.tools.warehouse.session() as session:
             examiner = checks.Examiner(
                 session, self._names(), self.tools.warehouse.dialect, self.tools.clock(), self.run.run_id
             )
@@ -291,11 +305,8 @@ class Steps:
             checks.require_passable(results)
         except MetaLayerError:
             self.tools.ledger.save_checks(results)
-            self.built.pop(table.name)
             raise
-        self.results += results
-        bad = sum(result.state is not CheckState.PASSED for result in results)
-        return rows, f"{rows:,} rows; {len(results) - bad} of {len(results)} checks passed."
+        return results
 
     # -- publishing ------------------------------------------------------------------------------------------
 
@@ -335,6 +346,8 @@ class Steps:
             upto = dict(published.inputs).get(f"bronze.{contract.bronze_table}", 0)
             taken = frozenset(batch.batch_id for batch in batches if batch.version <= upto)
         amounts = dict(self._compiled(contract).amounts) if contract.silver_table else {}
+        if published and not built and published.fingerprint != self.tools.catalog.tables[table].fingerprint:
+            amounts = {}  # silver was read by an older contract; its money account stands until it is built anew
         with self.tools.warehouse.session() as session:
             rows, money = accounts.draw_up(session, contract, batches, taken, side, amounts)
             accounts.require_closed(session, contract, rows, money, side)
@@ -360,3 +373,17 @@ class Steps:
         self.tools.ledger.save_accounts(version, rows, money)
         if not self.version:
             self.tools.ledger.save_checks([replace(result, version=version) for result in self.results])
+
+
+@contextmanager
+def _told_of(table: Table) -> Iterator[None]:
+    """A statement that the warehouse refuses is told with the table and the file it comes from."""
+    try:
+        yield
+    except WarehouseError as fault:
+        first, _, rest = fault.message.partition("\n")
+        where = " ".join(rest.split())
+        raise WarehouseError(
+            f"{table.name} could not be built: {first.rstrip('.')}.",
+            f"Mend {table.file} or the data it meets{f' ({where})' if where else ''}, then run it again.",
+        ) from fault

@@ -79,7 +79,7 @@ def services(parts: Parts) -> tuple[ServiceFacts, ...]:
         ),
         _asked("Ledger", settings.ledger, parts.ledger.ping, f"Revision {parts.ledger.revision()}."),
         _asked(
-            "Warehouse", parts.warehouse.address, parts.warehouse.version, "DuckDB, held by this process."
+            "Warehouse", parts.warehouse.address, parts.warehouse.ping, "DuckDB, held by this process."
         ),
         _folder("Landing folder", settings.landing),
     )
@@ -151,7 +151,7 @@ def _versions() -> tuple[tuple[str, str], ...]:
 def readiness(parts: Parts) -> dict[str, str]:
     """Each part with "ok" or a word on what is wrong; no paths, no secrets."""
     answers = {"engine": "ok" if parts.engine.alive else "not running"}
-    for name, ask in (("ledger", parts.ledger.ping), ("warehouse", parts.warehouse.version)):
+    for name, ask in (("ledger", parts.ledger.ping), ("warehouse", parts.warehouse.ping)):
         try:
             ask()
             answers[name] = "ok"

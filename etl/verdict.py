@@ -12,12 +12,13 @@ from etl.model import CheckState, Layer, Severity
 from etl.texts import STATE_WORDS, count, percent, short
 
 TOLD_BY_SOURCE = (FRESH, SET_ASIDE, UNREADABLE)
+WORST_FIRST = (CheckState.FAILED, CheckState.WARNED, CheckState.UNEXAMINED, CheckState.PASSED)
 NAMED = 3  # how many files or checks one sentence lists by name
 
 
 @dataclass(frozen=True)
 class _Point:
-    """One sentence of the verdict: `failed` and `unexamined` withhold readiness, `warned` does not."""
+    """One sentence that withholds readiness; `state` is its colour: red, amber for stale, grey for not examined."""
 
     state: CheckState
     sentence: str
@@ -97,7 +98,7 @@ def _tables(tables: Sequence[TableFacts]) -> Iterator[_Point]:
             yield _Point(CheckState.UNEXAMINED, f"{table.short} {lacking}")
         if table.stale:
             because = f": {table.stale_because}" if table.stale_because else ""
-            yield _Point(CheckState.FAILED, f"{table.short} is stale{because}")
+            yield _Point(CheckState.WARNED, f"{table.short} is stale{because}")
 
 
 def _checks(tables: Sequence[TableFacts], checks: Sequence[CheckFacts]) -> Iterator[_Point]:
@@ -216,7 +217,7 @@ def _retention_warnings(kept: Retention) -> Iterator[str]:
 def _verdict(
     against: list[_Point], warnings: list[str], notes: list[str], states: list[CheckState]
 ) -> Verdict:
-    against = sorted(against, key=lambda point: point.state != CheckState.FAILED)
+    against = sorted(against, key=lambda point: WORST_FIRST.index(point.state))
     counts = {state: states.count(state) for state in CheckState}
     state, headline = _headline(against, warnings)
     detail = ", ".join(f"{counts[state]:,} {word}" for state, word in STATE_WORDS.items() if counts[state])

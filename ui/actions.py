@@ -15,8 +15,7 @@ def run(targets: Sequence[str] = (), downstream: bool = False) -> None:
     """Ask for `targets` to be brought up to date; none means everything."""
 
     def request() -> str:
-        asked = data.living().request_run(targets, downstream=downstream)
-        return words.requested(asked.run_id, words.run_title(asked))
+        return _followed(data.living().request_run(targets, downstream=downstream))
 
     state.asked(request)
 
@@ -35,7 +34,7 @@ def load_dirty_sample() -> None:
     """Land the sample with faults on top of the clean one."""
 
     def request() -> str:
-        return words.requested(data.living().load_dirty_sample().run_id, words.DIRTY_SAMPLE)
+        return _followed(data.living().load_dirty_sample(), words.DIRTY_SAMPLE)
 
     state.asked(request)
 
@@ -46,7 +45,7 @@ def again(run: Run) -> None:
     def request() -> str:
         asked = data.living().request_run(run.targets, full=run.full, downstream=run.downstream)
         state.choose("run", asked.run_id)
-        return words.requested(asked.run_id, words.run_title(asked))
+        return _followed(asked)
 
     state.asked(request)
 
@@ -57,7 +56,7 @@ def from_failure(run: Run) -> None:
     def request() -> str:
         asked = data.living().request_run(run.targets, downstream=run.downstream, from_run=run.run_id)
         state.choose("run", asked.run_id)
-        return words.requested(asked.run_id, words.run_title(asked))
+        return _followed(asked)
 
     state.asked(request)
 
@@ -70,3 +69,9 @@ def pause(pipeline: str, title: str, paused: bool) -> None:
         return words.paused(title, paused)
 
     state.asked(request)
+
+
+def _followed(run: Run, title: str = "") -> str:
+    """The sentence that says a run is queued; its end will be said too, however soon it comes."""
+    state.await_run(run.run_id)
+    return words.requested(run.run_id, title or words.run_title(run))

@@ -19,6 +19,11 @@ ENGINE_EVERY_SECONDS = 1.0
 def follow(draw: Callable[[Run | None], None]) -> None:
     """Draw with the active run, again twice a second while there is one, and the whole page when it ends."""
     first = data.active_run()
+    awaited = state.awaited()
+    if first is None and awaited is not None:
+        # A quick run may end while the page that asked for it is drawn: what stands above is then old.
+        _announce(awaited)
+        st.rerun()
 
     @st.fragment(run_every=EVERY_SECONDS if first else None)
     def part() -> None:
@@ -50,6 +55,7 @@ def wait_for_engine(title: str) -> None:
 
 
 def _announce(run_id: int) -> None:
+    state.end_said(run_id)
     ended = data.living().run(run_id)
     state.toast(words.run_ended(ended), "check" if ended.state == "succeeded" else "priority_high")
 

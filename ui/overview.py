@@ -150,7 +150,7 @@ def _table_line(table: TableFacts, stand: Standing, downstream: bool) -> None:
             width="stretch",
         )
         st.button(
-            "",
+            f"Run {table.short}",  # for screen readers; the sheet shows the symbol alone
             key=f"run-{table.name}",
             icon=":material/play_arrow:",
             type="tertiary",

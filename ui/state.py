@@ -12,6 +12,7 @@ from ui import fmt
 
 _TOASTS = "_toasts"
 _FAULT = "_fault"
+_AWAITED = "_awaited"
 
 
 def now() -> datetime:
@@ -76,6 +77,23 @@ def take_fault() -> Exception | None:
     """The refusal to show now, once."""
     fault: Exception | None = st.session_state.pop(_FAULT, None)
     return fault
+
+
+def await_run(run_id: int) -> None:
+    """Remember the run that this visit asked for until its end has been said."""
+    st.session_state[_AWAITED] = run_id
+
+
+def awaited() -> int | None:
+    """The run that this visit asked for and whose end has not been said yet."""
+    run_id: int | None = st.session_state.get(_AWAITED)
+    return run_id
+
+
+def end_said(run_id: int) -> None:
+    """Await that run no longer."""
+    if awaited() == run_id:
+        del st.session_state[_AWAITED]
 
 
 def asked(request: Callable[[], str]) -> None:

@@ -46,6 +46,7 @@ _ONLY_FOR: dict[str, tuple[set[Kind], str]] = {
     "thousandsSeparator": (_NUMBERS, "integer or number"),
     "currencySigns": (_NUMBERS, "integer or number"),
 }
+ROW_IN_FILE = "file_row_number"  # what DuckDB calls the place of a row in a Parquet file
 _REFERABLE = {Kind.TEXT, Kind.INTEGER, Kind.DATE}
 
 
@@ -56,6 +57,11 @@ def read_column(section: Section) -> Column | None:
         section.refuse(
             f"{shown(name)} cannot be the name of a column.",
             f"{NAME_HINT} What the file's header says goes into aliases.", "name",
+        )  # fmt: skip
+    if name == ROW_IN_FILE:
+        section.refuse(
+            f"{name!r} cannot be the name of a column: the files of bronze have one of their own.",
+            f"Give it another name, and aliases: [{name}].", "name",
         )  # fmt: skip
     if kind is None:
         if section.get("logicalType") is None:

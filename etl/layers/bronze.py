@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from etl.errors import FileRefused, FileUnsettled
+from etl.errors import FileForbidden, FileRefused, FileUnsettled
 from etl.model import Batch, BatchState, Contract
 from etl.reader import Reader, ReadResult, Survey, survey
 from etl.warehouse import Arrival, Landing, Warehouse
@@ -42,6 +42,7 @@ class Inventory:
     found: Mapping[str, tuple[Found, ...]]
     unmatched: tuple[str, ...]
     missing_folders: tuple[str, ...]
+    closed_folders: tuple[str, ...] = ()  # those that may not be read
 
 
 @dataclass
@@ -69,8 +70,9 @@ def look(roots: Sequence[Path], contracts: Iterable[Contract]) -> Inventory:
     contracts = list(contracts)
     found: dict[str, list[Found]] = {contract.source: [] for contract in contracts}
     unmatched: list[str] = []
+    closed: dict[str, None] = {}
     for root in roots:
-        for full in _files(root):
+        for full in _files(root, closed):
             path = full.relative_to(root).as_posix()
             contract = next((c for c in contracts if matches(path, c.pattern)), None)
             if contract is None:
@@ -78,20 +80,29 @@ def look(roots: Sequence[Path], contracts: Iterable[Contract]) -> Inventory:
                 continue
             try:
                 stat = full.stat()
-            except OSError:
+            except FileNotFoundError:
                 continue  # gone between the listing and now: as if it had never been there
+            except OSError:
+                closed[str(full.parent)] = None
+                continue
             found[contract.source].append(Found(contract.source, path, full, stat.st_size, stat.st_mtime_ns))
     missing = tuple(str(root) for root in roots if not root.is_dir())
     ordered = {source: tuple(sorted(files, key=lambda f: f.path)) for source, files in found.items()}
-    return Inventory(ordered, tuple(sorted(unmatched)), missing)
+    return Inventory(ordered, tuple(sorted(unmatched)), missing, tuple(closed))
 
 
 def require_landing(inventory: Inventory, contracts: Iterable[Contract]) -> str:
-    """What the landing folders hold, in one line. Raises FileRefused when a folder is not there."""
+    """What the landing folders hold, in one line. Raises FileRefused when a folder is not there or closed."""
     if inventory.missing_folders:
         raise FileRefused(
             f"The landing folder {inventory.missing_folders[0]} does not exist.",
             "Create it, or point METALAYER_LANDING at the folder that holds the files.",
+        )
+    if inventory.closed_folders:
+        closed = ", ".join(inventory.closed_folders[:NAMED_AT_MOST])
+        raise FileRefused(
+            f"{closed} cannot be read: permission denied. What lies there is not taken in.",
+            f"Give permission: chmod a+rx {inventory.closed_folders[0]}",
         )
     count = sum(len(files) for files in inventory.found.values())
     if not count:
@@ -103,8 +114,14 @@ def require_landing(inventory: Inventory, contracts: Iterable[Contract]) -> str:
     return words + "."
 
 
-def _files(root: Path) -> Iterator[Path]:
-    for folder, folders, names in os.walk(root):
+def _files(root: Path, closed: dict[str, None]) -> Iterator[Path]:
+    """Every file below `root`, in path order; folders that cannot be listed are added to `closed`."""
+
+    def note(fault: OSError) -> None:
+        if not isinstance(fault, FileNotFoundError):
+            closed[str(fault.filename)] = None
+
+    for folder, folders, names in os.walk(root, onerror=note):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if not name.startswith(".") and not name.endswith((".part", ".tmp")):
@@ -147,22 +164,27 @@ class Ingest:
     run_id: int
     clock: Callable[[], datetime]
     check_cancelled: Callable[[], None]
-    landed_any: bool = False
+    intake: Intake = field(default_factory=Intake)
 
-    def take(self, files: Sequence[Found]) -> Intake:
-        """Every file in path order. A refused one is recorded and the others go on."""
-        intake, unsettled = Intake(), []
-        for file in files:
+    def take(self, files: list[Found]) -> Intake:
+        """Every file in path order. A refused one is recorded and the others go on.
+
+        What is dealt with leaves the list; FileUnsettled is raised for the first of those that stay.
+        """
+        unsettled = []
+        for file in tuple(files):
             self.check_cancelled()
             try:
-                self._take_one(file, intake)
+                self._take_one(file, self.intake)
             except FileRefused as refusal:
-                intake.refused.append(str(refusal))
+                self.intake.refused.append(str(refusal))
             except FileUnsettled as fault:
                 unsettled.append(fault)
-        if unsettled:  # the others are in; this one is tried again
+                continue
+            files.remove(file)
+        if unsettled:
             raise unsettled[0]
-        return intake
+        return self.intake
 
     def _take_one(self, file: Found, intake: Intake) -> None:
         try:
@@ -182,7 +204,6 @@ class Ingest:
             self._refuse(file, surveyed.sha256, surveyed.lines, refusal)
             raise
         self._land(file, surveyed, read, batch_id)
-        self.landed_any = True
         intake.landed += 1
         intake.rows += read.rows
         intake.unreadable += len(read.unreadable)
@@ -207,13 +228,21 @@ class Ingest:
 
     def _refuse(self, file: Found, sha256: str, lines: int, refusal: FileRefused) -> None:
         batch_id = batch_id_of(self.contract.source, sha256)
+        if isinstance(refusal, FileForbidden) and self._is_refused(batch_id):
+            return  # told already; it is tried at every run
         batch = Batch(
             batch_id=batch_id, batch_seq=0, source=self.contract.source, path=file.path, sha256=sha256,
             size_bytes=file.size_bytes, state=BatchState.REFUSED, reason=str(refusal), lines=lines,
             header_lines=0, rows=0, continuation_lines=0, unreadable=0, blank=0,
             arrived_at=self.clock(), run_id=self.run_id, version=0,
         )  # fmt: skip
-        self.warehouse.refuse(batch, self._arrival(file, sha256, batch_id))
+        arrival = self._arrival(file, sha256, batch_id)
+        if isinstance(refusal, FileForbidden):  # of no contract's reading, so that it stays new
+            arrival = replace(arrival, contract_fingerprint="")
+        self.warehouse.refuse(batch, arrival)
+
+    def _is_refused(self, batch_id: str) -> bool:
+        return any(b.batch_id == batch_id and b.state is BatchState.REFUSED for b in self.warehouse.batches())
 
     def _arrival(self, file: Found, sha256: str, batch_id: str) -> Arrival:
         return Arrival(

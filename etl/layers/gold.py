@@ -55,4 +55,7 @@ def read_as(sql: str, names: tuple[tuple[str, str], ...], dialect: str) -> str:
                 "alias", found.args.get("alias") or exp.TableAlias(this=exp.to_identifier(found.name))
             )
             found.replace(replacement)
+    for column in tree.find_all(exp.Column):  # `silver.sales_clean.quantity`: the alias has no schema
+        if f"{column.text('db')}.{column.table}" in wanted:
+            column.set("db", None)
     return tree.sql(dialect=dialect)

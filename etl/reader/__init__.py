@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from etl.reader.read import Reader, ReadResult
-from etl.reader.survey import Survey, survey
+from etl.reader.surveying import Survey, survey
 
 __all__ = ["ReadResult", "Reader", "Survey", "survey"]

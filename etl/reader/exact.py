@@ -8,6 +8,8 @@ many stray quotes there are.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -83,14 +85,25 @@ class _Window:
         if not whole[-1]:
             whole.pop()
         self.bare = [line.rstrip(b"\r") for line in whole] if b"\r" in block else whole
-        sound = b"\0" not in block and _is_utf8(block)
-        self.unsound = (
-            frozenset() if sound else frozenset(n for n, line in enumerate(whole) if not _is_sound(line))
-        )
+        self.unsound = self._unsound(block, whole)
         self.lines = Lines(whole, quote, sorted(self.unsound))
-        self.simple = sound and block.count(b"\r") == block.count(
-            b"\r\n"
-        )  # only delimiters and quotes matter
+        self._doubtful = sorted(self.unsound | self._with_a_return(block))
+
+    def next_doubtful(self, index: int) -> int:
+        """The first line from `index` on where more than delimiters and quotes matters."""
+        place = bisect_left(self._doubtful, index)
+        return self._doubtful[place] if place < len(self._doubtful) else len(self.bare)
+
+    @staticmethod
+    def _unsound(block: bytes, whole: Sequence[bytes]) -> frozenset[int]:
+        if b"\0" not in block and _is_utf8(block):
+            return frozenset()
+        return frozenset(index for index, line in enumerate(whole) if b"\0" in line or not _is_utf8(line))
+
+    def _with_a_return(self, block: bytes) -> frozenset[int]:
+        if block.count(b"\r") == block.count(b"\r\n"):
+            return frozenset()
+        return frozenset(index for index, line in enumerate(self.bare) if b"\r" in line)
 
 
 class _Judge:
@@ -128,18 +141,19 @@ class _Judge:
 
     def _take_simple(self, window: _Window, index: int) -> int:
         """Take lines in which nothing needs a second look. Returns the index of the first other one."""
-        if not window.simple or self._width == 1:
+        if self._width == 1:  # a blank line would pass
             return index
         delimiter, commas, keep = self._grammar.delimiter, self._width - 1, self.records.append
         quote, well_quoted = self._grammar.quote or b"\n", self._well_quoted  # no line holds a line feed
         lines, first, offset = window.bare, index, self._number
-        for index in range(first, len(lines)):  # noqa: PLR1704 - goes on from where the caller is
+        end = window.next_doubtful(first)
+        for index in range(first, end):  # noqa: PLR1704 - goes on from where the caller is
             line = lines[index]
             if (line.count(delimiter) != commas or quote in line) and not (well_quoted and well_quoted(line)):
                 break
             keep(b"%d%b%b\n" % (offset + index, delimiter, line))
         else:
-            index = len(lines)
+            index = end
         self.tally.row_numbers += _sum_of_numbers(offset + first, index - first)
         return index
 
@@ -151,8 +165,6 @@ class _Judge:
         if not line.strip(b" \t") and self._grammar.delimiter not in line:
             self.tally.blank += 1
             return 1
-        if self._well_quoted and self._well_quoted(line):
-            return self._keep(index, line)
         record = self._grammar.record_at(window.lines, index, self._width)
         if isinstance(record, Record) and len(record.fields) == self._width:
             self.tally.continuation_lines += record.lines - 1
@@ -190,10 +202,6 @@ class _Judge:
 
 def _sum_of_numbers(first: int, count: int) -> int:
     return count * first + count * (count - 1) // 2
-
-
-def _is_sound(line: bytes) -> bool:
-    return b"\0" not in line and _is_utf8(line)
 
 
 def _is_utf8(line: bytes) -> bool:

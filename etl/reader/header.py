@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from etl.errors import FileRefused
 from etl.model import Column, Contract
 from etl.reader.grammar import NOT_CLOSED, STRAY_RETURN, Fault, Grammar, Lines, Record
-from etl.reader.survey import opened
+from etl.reader.surveying import opened
 from etl.reader.text import Text
 
 _MOST_BYTES = 1024 * 1024  # a header longer than this is no header

@@ -22,7 +22,7 @@ from etl.reader.exact import Tally, exact_pass
 from etl.reader.grammar import Grammar
 from etl.reader.header import Header, read_header
 from etl.reader.shape import has_a_record_on_each_line
-from etl.reader.survey import Survey, check_unchanged, survey
+from etl.reader.surveying import Survey, check_unchanged, survey
 from etl.reader.text import Text, as_text
 
 
@@ -201,14 +201,7 @@ def _may_be_clean(text: Text, header: Header) -> bool:
     """
     found = text.survey
     one_line_end = found.line_end is not None
-    return (
-        one_line_end
-        and found.utf8
-        and not found.nul
-        and header.width > 1
-        and header.lines == 1
-        and header.blank == 0
-    )
+    return one_line_end and found.utf8 and not found.nul and header.width > 1 and header.blank == 0
 
 
 def _check_lines(text: Text, header: Header, tally: Tally) -> None:

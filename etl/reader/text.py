@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etl.errors import FileRefused
-from etl.reader.survey import CHUNK_BYTES, Survey, opened, survey
+from etl.reader.surveying import CHUNK_BYTES, Survey, opened, survey
 
 _BOMS = (  # UTF-32 before UTF-16, whose mark its own begins with
     (codecs.BOM_UTF8, "utf-8"),

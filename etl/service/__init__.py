@@ -10,7 +10,7 @@ from pathlib import Path
 
 from etl import plan as planning
 from etl.catalog import remembered_catalog
-from etl.errors import MetaLayerError, WarehouseUnavailable
+from etl.errors import WarehouseUnavailable
 from etl.ledger import Ledger
 from etl.model import Run, RunState, Trigger
 from etl.scheduler import Scheduler
@@ -123,7 +123,7 @@ def start_service(
         ledger.open()
         service = Service(settings, catalog, warehouse, ledger, clock, retry)
         service.engine.take_over()
-    except MetaLayerError:
+    except BaseException:
         warehouse.close()
         ledger.close()
         raise

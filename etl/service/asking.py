@@ -26,7 +26,7 @@ class Asking(Base):
             )
             for contract in self.catalog.contracts.values()
         }
-        state = planning.State(self._warehouse.published(), waiting, self._ledger.failed_tables())
+        state = planning.read_state(self.catalog, self._warehouse.published(), self._ledger, waiting)
         return planning.make_plan(self.catalog, selection, state)
 
     def request_run(

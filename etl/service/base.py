@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,6 +50,7 @@ class Base:
         self._started_at = clock()
         self._cache: tuple[tuple[int, int], float, Standing] | None = None
         self._cache_lock = threading.Lock()
+        self._catalog_lock = threading.Lock()
         self.engine = Engine(
             self._tools(retry or Retry()), settings.state / "logs", self._take_up_catalog, self._keep_report
         )
@@ -84,10 +86,13 @@ class Base:
 
     def _reread_catalog(self) -> None:
         """Contracts and gold files edited while the service lives take effect; broken ones leave the last good ones."""
-        files = project_files(self.settings.project)
-        if files == self._catalog_files:
-            return
-        self._catalog_files = files
+        with self._catalog_lock:  # whoever asks meanwhile waits for the new one
+            files = project_files(self.settings.project)
+            if files != self._catalog_files:
+                self._read_catalog()
+                self._catalog_files = files
+
+    def _read_catalog(self) -> None:
         try:
             catalog = remembered_catalog(self.settings.project, self.settings.state / "remembered")
         except CatalogError as broken:
@@ -100,9 +105,10 @@ class Base:
     def _take_up_catalog(self) -> None:
         """Before a run, when nothing is at work: the engine goes on with the catalog as it is now."""
         self._reread_catalog()
-        if self.engine.tools.catalog is not self.catalog:
-            self._warehouse.prepare(list(self.catalog.contracts.values()))
-            self.engine.tools = replace(self.engine.tools, catalog=self.catalog)
+        catalog = self.catalog  # a page may read a newer one meanwhile
+        if self.engine.tools.catalog is not catalog:
+            self._warehouse.prepare(list(catalog.contracts.values()))
+            self.engine.tools = replace(self.engine.tools, catalog=catalog)
 
     def _standing(self) -> Standing:
         stamp = (self._warehouse.version(), self._ledger.stamp())
@@ -146,5 +152,8 @@ class Base:
 def project_files(project: Path) -> tuple[tuple[str, int, int], ...]:
     """Name, size and time of every contract and gold file: what tells that one was edited."""
     found = [*sorted((project / "contracts").glob("*.yaml")), *sorted((project / "gold").glob("*.sql"))]
-    stats = [(path, path.stat()) for path in found]
+    stats = []
+    for path in found:
+        with suppress(FileNotFoundError):  # an editor's own file, gone since the listing
+            stats.append((path, path.stat()))
     return tuple((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats)

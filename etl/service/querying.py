@@ -75,9 +75,12 @@ class Querying(Base):
         return self._warehouse.query(sql, params, limit)
 
     def _column_names(self, table: str) -> list[str]:
+        """Those declared that are there: a definition may have changed since the table was built."""
         own = [field.name for field in self.catalog.tables[table].fields]
         bronze_places = ["_batch_id", "_row_number"] if table.startswith("bronze.") else []
-        return list(dict.fromkeys([*own, *bronze_places]))
+        schema, name = table.split(".", 1)
+        there = self._warehouse.query(f'select * from {schema}."{name}" limit 0').columns  # noqa: S608
+        return [column for column in dict.fromkeys([*own, *bronze_places]) if column in there]
 
     def select(self, sql: str, params: Sequence[Any] = (), limit: int = 10_000) -> Rows:
         """One read-only SELECT. Raises UsageError for anything else, WarehouseError when the warehouse refuses it."""

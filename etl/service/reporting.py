@@ -67,14 +67,15 @@ class Reporting(Reading, Querying):
     def _gold(self, table: str) -> Rows | None:
         if table not in self._warehouse.published() or table not in self.catalog.tables:
             return None
-        return self.rows(table, order_by=["-total_revenue"])
+        order = [name for name in ("total_revenue",) if name in self._column_names(table)]
+        return self.rows(table, order_by=[f"-{name}" for name in order])
 
     def _completeness(self) -> tuple[Measure, ...]:
         measures = []
         for table in self.catalog.layer(Layer.SILVER):
             if table.name not in self._warehouse.published():
                 continue
-            names = [field.name for field in table.fields if not field.name.startswith("_")]
+            names = [name for name in self._column_names(table.name) if not name.startswith("_")]
             counted = ", ".join(f'count("{name}")' for name in names)
             schema, short = table.name.split(".", 1)
             row = self._warehouse.query(f'select count(*), {counted} from {schema}."{short}"').rows[0]  # noqa: S608

@@ -95,6 +95,9 @@ class Warehouse(Protocol):
     def close(self) -> None:
         """Let go of the warehouse; further calls raise WarehouseUnavailable."""
 
+    def ping(self) -> None:
+        """Ask the database itself for an answer."""
+
     def session(self) -> AbstractContextManager[Session]:
         """Statements on their own, each committed at once."""
 

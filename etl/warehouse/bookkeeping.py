@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from etl.model import Batch, BatchState, MoneyAccount, Published, RowAccount
+from etl.model import Batch, BatchState, MoneyAccount, Published, RowAccount, written_short
 from etl.warehouse import Arrival
 
 SCHEMAS = ("bronze", "silver", "gold", "quarantine")
@@ -140,7 +140,7 @@ def to_account(row: tuple[Any, ...]) -> RowAccount:
 def to_money(row: tuple[Any, ...]) -> MoneyAccount:
     """A row of MONEY_COLUMNS; amounts without the zeros that the wide column adds."""
     values = _named(MONEY_COLUMNS.replace("column_name", "column"), row)
-    amounts = {name: _trimmed(value) for name, value in values.items() if isinstance(value, Decimal)}
+    amounts = {name: written_short(value) for name, value in values.items() if isinstance(value, Decimal)}
     return MoneyAccount(**values | amounts)
 
 
@@ -153,8 +153,3 @@ def to_published(row: tuple[Any, ...], inputs: list[list[Any]]) -> Published:
 
 def _named(columns: str, row: tuple[Any, ...]) -> dict[str, Any]:
     return dict(zip((name.strip() for name in columns.split(",")), row, strict=True))
-
-
-def _trimmed(amount: Decimal) -> Decimal:
-    cents = amount.quantize(Decimal("0.01"))
-    return cents if cents == amount else amount.normalize()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -12,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from etl.errors import LeaseLost, MetaLayerError, WarehouseUnavailable
+from etl.errors import LeaseLost, MetaLayerError, WarehouseError, WarehouseUnavailable
 from etl.facts import Rows
 from etl.model import Batch, Contract, MoneyAccount, Published, RowAccount
 from etl.settings import Settings, embedded_path
@@ -28,6 +29,11 @@ from etl.warehouse.duckdb_sql import (
     quoted,
 )
 
+VALUE_BYTES = 8  # of a number; text is counted as one, for want of better
+BLOCK_BYTES = 262_144
+QUERY_SECONDS = 60.0
+NEVER_STORED = 1 << 62
+
 
 class DuckDBWarehouse:
     """Threads use cursors of one connection; writers take turns."""
@@ -40,6 +46,7 @@ class DuckDBWarehouse:
         self.bronze_files = settings.files / "bronze"
         self._writing = threading.RLock()
         self._fence = 0
+        self._version: int | None = None  # this process is the only writer
         self._connection: duckdb.DuckDBPyConnection | None = connect(self._path, self.bronze_files, settings)
 
     def close(self) -> None:
@@ -54,6 +61,11 @@ class DuckDBWarehouse:
             raise WarehouseUnavailable(f"The warehouse {self.address} is closed.", "Start MetaLayer again.")
         with faults():
             return DuckDBSession(self._connection.cursor())
+
+    def ping(self) -> None:
+        """Ask the database itself for an answer."""
+        with self.session() as session:
+            session.rows("select 1")
 
     @contextmanager
     def session(self) -> Iterator[DuckDBSession]:
@@ -78,6 +90,7 @@ class DuckDBWarehouse:
     @contextmanager
     def _transaction(self) -> Iterator[DuckDBSession]:
         with self._writing, self.session() as session:
+            self._version = None  # not known until this has ended
             session.run("begin transaction")
             try:
                 self._check_fence(session)
@@ -87,6 +100,8 @@ class DuckDBWarehouse:
                 with suppress(MetaLayerError):  # the first error is the one to tell
                     session.run("rollback")
                 raise
+            with suppress(MetaLayerError):  # it is committed; whoever asks reads the version again
+                self._version = _newest(session)
 
     def _check_fence(self, session: DuckDBSession) -> None:
         found = session.rows("select fence from bronze._fence")
@@ -107,7 +122,9 @@ class DuckDBWarehouse:
             session.run("begin transaction")
             for contract in contracts:
                 self._bronze_view(session, contract)
+                self._publish_renamed(session, contract)
             session.run("commit")
+            self._version = _newest(session)
         self.drop_builds()
         self._sweep_files()
 
@@ -133,7 +150,12 @@ class DuckDBWarehouse:
                 session.run(f"drop table {quoted(schema)}.{quoted(table)}")
 
     def _sweep_files(self) -> None:
-        """Parquet files are written before their batch is committed; those without a batch are leftovers."""
+        """Parquet files are written before their batch is committed; those without a batch are leftovers.
+
+        So are a reader's scratch folders: nothing is at work when this is called.
+        """
+        for folder in (self.bronze_files.parent / "scratch").glob("*"):
+            shutil.rmtree(folder, ignore_errors=True)
         known = {batch.batch_id for batch in self.batches()}
         for path in self.bronze_files.glob("*/*"):
             if path.suffix != ".parquet" or path.stem not in known:
@@ -142,6 +164,22 @@ class DuckDBWarehouse:
     def bronze_path(self, contract: Contract, batch_id: str) -> Path:
         """Where the records of a batch are kept."""
         return self.bronze_files / contract.bronze_table / f"{batch_id}.parquet"
+
+    def _kept_at(self, contract: Contract, batch_id: str) -> Path:
+        """Where a landed batch lies: under the name that its bronze table had then."""
+        path = self.bronze_path(contract, batch_id)
+        return path if path.exists() else next(self.bronze_files.glob(f"*/{batch_id}.parquet"), path)
+
+    def _publish_renamed(self, session: DuckDBSession, contract: Contract) -> None:
+        """A contract that names its bronze table anew keeps its batches: they stand under the new name too."""
+        table = f"bronze.{contract.bronze_table}"
+        if session.rows("select 1 from bronze._publications where table_name = ? limit 1", [table]):
+            return
+        session.run(
+            "insert into bronze._publications select ?, arg_max(run_id, batch_seq), ?, ?, '[]', sum(rows), ?, "
+            "max(arrived_at) from bronze._batches where source = ? and state = 'landed' having count(*) > 0",
+            [_newest(session) + 1, table, contract.fingerprint, self._fence, contract.source],
+        )
 
     def _bronze_view(self, session: DuckDBSession, contract: Contract) -> None:
         """`bronze.<table>` over the files of the landed batches; part of the transaction that lands one."""
@@ -152,7 +190,7 @@ class DuckDBWarehouse:
         )
         groups: dict[tuple[int | None, str], list[str]] = {}
         for batch_id, first_line, columns in landed:
-            groups.setdefault((first_line, columns), []).append(str(self.bronze_path(contract, batch_id)))
+            groups.setdefault((first_line, columns), []).append(str(self._kept_at(contract, batch_id)))
         names = [column.name for column in contract.columns]
         parts = [
             bronze_part(names, line, json.loads(columns), files) for (line, columns), files in groups.items()
@@ -309,7 +347,10 @@ class DuckDBWarehouse:
 
     def version(self) -> int:
         """The newest version; 0 when nothing was ever published."""
-        with self.session() as session:
+        known = self._version
+        if known is not None:
+            return known
+        with self.session() as session:  # kept only by who writes: what is read here may be old in a moment
             return _newest(session)
 
     def accounts(self) -> tuple[list[RowAccount], list[MoneyAccount]]:
@@ -322,7 +363,7 @@ class DuckDBWarehouse:
 
     def query(self, sql: str, params: Sequence[Any] = (), limit: int = 10_000) -> Rows:
         """One SELECT in a read-only transaction; one row more than `limit` tells that there is more."""
-        with self.session() as session, faults():
+        with self.session() as session, faults(), _at_most(session, QUERY_SECONDS):
             cursor = session._cursor  # noqa: SLF001
             cursor.execute("begin transaction read only")
             try:
@@ -337,14 +378,17 @@ class DuckDBWarehouse:
         return Rows(names, types, tuple(found[:limit]), truncated=len(found) > limit)
 
     def sizes(self) -> Mapping[str, int]:
-        """Bronze: bytes of its Parquet files. Others: blocks of the file, or rows × width before they have any."""
+        """Bronze: bytes of its Parquet files. Others: their blocks of the file, at most their plain width.
+
+        Small tables share a block, and a table has none until the next checkpoint.
+        """
         with self.session() as session:
             tables = session.rows(
                 "select schema_name, table_name, estimated_size, column_count from duckdb_tables() "
                 "where not internal and not starts_with(table_name, '_')"
             )
             sizes = {
-                f"{schema}.{table}": _stored(session, f"{schema}.{table}") or rows * columns * 8
+                f"{schema}.{table}": min(_stored(session, f"{schema}.{table}"), rows * columns * VALUE_BYTES)
                 for schema, table, rows, columns in tables
             }
         for folder in self.bronze_files.glob("*"):
@@ -354,6 +398,22 @@ class DuckDBWarehouse:
     def physical(self, table: str, built: bool) -> str:
         """The name under which a table, or its build aside, is read in SQL."""
         return physical(table, built)
+
+
+@contextmanager
+def _at_most(session: DuckDBSession, seconds: float) -> Iterator[None]:
+    """Raises WarehouseError when what is asked takes longer."""
+    watch = threading.Timer(seconds, session._cursor.interrupt)  # noqa: SLF001
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    except duckdb.InterruptException as late:
+        raise WarehouseError(
+            f"The query was stopped after {seconds:g} seconds.", "Ask for less, or for a part at a time."
+        ) from late
+    finally:
+        watch.cancel()
 
 
 def _newest(session: DuckDBSession) -> int:
@@ -370,4 +430,5 @@ def _stored(session: DuckDBSession, table: str) -> int:
     found = session.rows(
         "select count(distinct block_id) from pragma_storage_info(?) where block_id >= 0", [table]
     )
-    return int(found[0][0]) * 262_144
+    blocks = int(found[0][0])
+    return blocks * BLOCK_BYTES if blocks else NEVER_STORED

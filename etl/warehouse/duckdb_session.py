@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import duckdb
 
 from etl.settings import Settings
 from etl.warehouse.duckdb_sql import faults, literal, os_faults, physical, quoted
+
+HEADER_BYTES = 3 * 4096  # of a DuckDB file; a shorter one holds nothing yet
 
 
 class DuckDBSession:
@@ -60,6 +64,7 @@ def connect(path: Path, bronze_files: Path, settings: Settings) -> duckdb.DuckDB
         config["threads"] = settings.threads
     if settings.memory_limit:
         config["memory_limit"] = settings.memory_limit
+    _remove_stillborn(path)
     with faults(path):
         connection = duckdb.connect(str(path), config=config)
         connection.execute("set TimeZone = 'UTC'")
@@ -69,3 +74,18 @@ def connect(path: Path, bronze_files: Path, settings: Settings) -> duckdb.DuckDB
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
     return connection
+
+
+def _remove_stillborn(path: Path) -> None:
+    """A file whose making broke off (full disk, kill) before its headers were whole: DuckDB would never open it.
+
+    The size is asked first: opening a file that DuckDB holds in this process, and closing it, would drop its lock.
+    """
+    with suppress(OSError):  # not there, or another process is just making it
+        if path.stat().st_size >= HEADER_BYTES or path.with_name(f"{path.name}.wal").exists():
+            return
+        with path.open("r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            begun = file.read(HEADER_BYTES)
+            if begun[8:12] == b"DUCK" or not begun.strip(b"\0"):
+                path.unlink()

@@ -41,8 +41,8 @@ def bronze_part(
     number = "_row_number" if first_line is None else f"file_row_number + {int(first_line)}"
     listed = ", ".join(literal(path) for path in files)
     return (
-        f"select {columns}, parse_filename(filename, true) as _batch_id, ({number})::bigint as _row_number "  # noqa: S608
-        f"from read_parquet([{listed}], file_row_number = true, filename = true)"
+        f"select {columns}, parse_filename(_file, true) as _batch_id, ({number})::bigint as _row_number "  # noqa: S608
+        f"from read_parquet([{listed}], file_row_number = true, filename = '_file')"
     )
 
 

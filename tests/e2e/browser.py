@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import (
     Browser,
+    BrowserContext,
     ConsoleMessage,
     Locator,
     Page,
@@ -20,6 +21,16 @@ from playwright.sync_api import (
 )
 
 Theme = Literal["light", "dark"]
+PAGES = {
+    "": "Overview",
+    "regional-revenue": "Regional revenue",
+    "products": "Products",
+    "quality": "Quality",
+    "report": "Report",
+    "runs": "Runs",
+    "system": "System",
+}
+"""Every page: its address and its title."""
 
 FLAGS = [
     "--headless",
@@ -31,7 +42,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WAIT_MS = 60_000  # a busy machine; a quiet one needs less than two seconds
+WAIT_MS = 30_000  # a busy machine; a quiet one needs less than two seconds
 IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
 # Streamlit's front end looks for its base path from the address inwards: the first two questions may miss.
 BASE_PATH_PROBE = re.compile(r"/[^/]+/_stcore/(health|host-config)$")
@@ -82,13 +93,9 @@ class Visit:
         """Wait until the script is idle and every chart in sight is painted."""
         expect(self.heading).to_be_visible()
         expect(self.page.locator(IDLE)).to_be_visible()
+        expect(self.page.get_by_test_id("stSkeleton")).to_have_count(0)
         for chart in self.page.locator("[data-testid=stPlotlyChart]:visible").all():
             expect(chart.locator(".main-svg").first).to_be_visible()
-        return self
-
-    def resize(self, width: int) -> Visit:
-        """Another width of the window."""
-        self.page.set_viewport_size({"width": width, "height": 900})
         return self
 
     @property
@@ -149,17 +156,24 @@ def chromium_at(path: str) -> Iterator[Browser]:
 
 
 @contextmanager
-def window(browser: Browser, url: str, theme: Theme = "light", width: int = 1280) -> Iterator[Visit]:
-    """One window of an unknown visitor."""
+def visitor(browser: Browser, theme: Theme) -> Iterator[BrowserContext]:
+    """A visitor whom no server knows, with a taste; windows of one visitor share what was downloaded."""
     context = browser.new_context(
-        color_scheme=theme,
-        viewport={"width": width, "height": 900},
-        timezone_id="UTC",
-        reduced_motion="reduce",
-        accept_downloads=True,
+        color_scheme=theme, timezone_id="UTC", reduced_motion="reduce", accept_downloads=True
     )
     context.set_default_timeout(WAIT_MS)
     try:
-        yield Visit(context.new_page(), url)
+        yield context
     finally:
         context.close()
+
+
+@contextmanager
+def window(context: BrowserContext, url: str, width: int) -> Iterator[Visit]:
+    """One window of a visitor."""
+    page = context.new_page()
+    page.set_viewport_size({"width": width, "height": 900})
+    try:
+        yield Visit(page, url)
+    finally:
+        page.close()

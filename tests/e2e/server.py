@@ -53,6 +53,10 @@ class Server:
         """Whether nothing is queued or running."""
         return all(run["state"] not in UNFINISHED for run in self.call("runs", limit=5)["runs"])
 
+    def wait_until_ready(self) -> None:
+        """Raises AssertionError when it does not come up."""
+        until(lambda: ready(self), f"the server of {self.settings.state}, see {self.log}", START_SECONDS)
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End it, by force if need be; its exit code."""
         with suppress(ProcessLookupError):
@@ -83,7 +87,7 @@ def up(settings: Settings, *, wait: bool = True) -> Iterator[Server]:
     server = start(settings)
     try:
         if wait:
-            until(lambda: ready(server), f"the server to be ready; it said: {server.said()}", START_SECONDS)
+            server.wait_until_ready()
             until(server.at_rest, "the first runs to end", RUN_SECONDS)
         yield server
     finally:

@@ -11,8 +11,6 @@ from playwright.sync_api import expect
 from tests.e2e.conftest import Visitor
 from tests.e2e.server import Server, in_folder, up
 
-RUN_MS = 60_000
-
 
 @pytest.fixture
 def server(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Server]:
@@ -24,8 +22,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[
 def test_the_dirty_sample_shows_what_quarantine_is_for(server: Server, visit: Visitor) -> None:
     shown = visit(server).open()
     shown.button("Load the dirty sample").click()
-    expect(shown.toast(re.compile(r"Run \d+ is queued: the dirty sample"))).to_be_visible()
-    expect(shown.toast(re.compile(r"Run \d+ .*succeeded"))).to_be_visible(timeout=RUN_MS)
+    expect(shown.toast(re.compile(r"Run \d+ .*succeeded"))).to_be_visible()
     expect(shown.button("Load the dirty sample")).to_have_count(0)
 
     accounts = server.call("accounts")

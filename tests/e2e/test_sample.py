@@ -10,29 +10,19 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import Theme
+from tests.e2e.browser import PAGES, Theme
 from tests.e2e.conftest import Visitor
-from tests.e2e.server import Server, in_folder, until, up
+from tests.e2e.server import Server, in_folder, up
 
-PAGES = {
-    "": "Overview",
-    "regional-revenue": "Regional revenue",
-    "products": "Products",
-    "quality": "Quality",
-    "report": "Report",
-    "runs": "Runs",
-    "system": "System",
-}
 CHARTS = {
     "regional-revenue": ("ranking", "trend", "shares"),
-    "products": ("ranking", "pareto", "scatter", "trend"),
+    "products": ("products", "pareto", "scatter", "trend"),
     "quality": ("row-flow",),
     "runs": ("stages",),
 }
 ONLY_WIDE = ("row-flow",)
 PHONE, DESK = 390, 1280
 TOTAL = "2,066,057.34"
-RUN_MS = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +46,7 @@ def test_a_click_on_run_gold_publishes_a_new_version_before_your_eyes(server: Se
     before = server.call("version")
     shown = visit(server).open()
     shown.button("Run gold").click()
-    expect(shown.toast(re.compile(r"Run \d+ is queued: Gold"))).to_be_visible()
-    expect(shown.toast(re.compile(r"Run \d+ \(Gold\) succeeded"))).to_be_visible(timeout=RUN_MS)
+    expect(shown.toast(re.compile(r"Run \d+ \(Gold\) succeeded"))).to_be_visible()
     version = server.call("version")
     assert version > before
     expect(shown.page.get_by_text(f"Version {version} ·")).to_be_visible()
@@ -69,8 +58,9 @@ def test_a_click_on_run_gold_publishes_a_new_version_before_your_eyes(server: Se
 def test_ctrl_enter_runs_everything(server: Server, visit: Visitor) -> None:
     shown = visit(server).open()
     newest = server.call("runs", limit=1)["runs"][0]["run_id"]
-    shown.page.keyboard.press("Control+Enter")
-    expect(shown.toast(re.compile(r"Run \d+ \(Everything\) succeeded"))).to_be_visible(timeout=RUN_MS)
+    expect(shown.page.get_by_text("Ctrl + Enter")).to_be_visible()
+    shown.page.get_by_test_id("stMain").press("Control+Enter")
+    expect(shown.toast(re.compile(r"Run \d+ \(Everything\) succeeded"))).to_be_visible()
     asked = server.call("runs", limit=1)["runs"][0]
     assert (asked["run_id"], asked["pipeline"]) == (newest + 1, "master_etl_orchestrator")
 
@@ -101,15 +91,16 @@ def test_every_page_is_reached_by_the_navigation(server: Server, visit: Visitor)
         assert shown.failures() == []
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_a_screen_reader_hears_one_title_and_a_name_for_everything_it_can_press(
-    server: Server, visit: Visitor, path: str
+def test_a_screen_reader_hears_one_title_a_page_and_a_name_for_all_it_can_press(
+    server: Server, visit: Visitor
 ) -> None:
-    shown = visit(server).open(path)
-    assert shown.page.locator("h1").count() == 1
-    pressed = pressable(shown.page)
-    assert len(pressed) > len(PAGES)
-    assert [each for each in pressed if nameless(each[1])] == []
+    shown = visit(server).open()
+    for title in PAGES.values():
+        shown.go_to(title)
+        assert shown.page.locator("h1").count() == 1, title
+        pressed = pressable(shown.page)
+        assert len(pressed) > len(PAGES)
+        assert [(title, *each) for each in pressed if nameless(*each)] == []
 
 
 def pressable(page: Page) -> list[tuple[str, str]]:
@@ -123,9 +114,11 @@ def pressable(page: Page) -> list[tuple[str, str]]:
     ]
 
 
-def nameless(name: str) -> bool:
-    """No name, or only that of a symbol: `play_arrow`, as the font writes it."""
-    return not name.strip() or re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*( icon)?", name) is not None
+def nameless(role: str, name: str) -> bool:
+    """No name, or only that of a symbol: `play_arrow icon`, or `play_arrow` as the font writes it."""
+    if not name.strip() or name.endswith(" icon"):
+        return True
+    return role == "button" and re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)+", name) is not None
 
 
 @pytest.mark.parametrize(("label", "suffix"), [("Markdown", "md"), ("HTML", "html"), ("JSON", "json")])
@@ -144,8 +137,7 @@ def test_the_report_can_be_taken_away(
         assert json.loads(text)["ready"] is True
 
 
-def test_a_bar_leads_to_the_customers_behind_it(server: Server, visit: Visitor) -> None:
+def test_an_address_leads_to_the_customers_behind_a_region(server: Server, visit: Visitor) -> None:
     shown = visit(server).open("regional-revenue?region=WEST")
     expect(shown.page.get_by_role("heading", name="Customers of WEST")).to_be_visible()
     expect(shown.page.get_by_test_id("stMetric").first).to_contain_text("448")
-    until(server.at_rest, "nothing to run", 10)

@@ -248,7 +248,7 @@ def test_yes_and_no_come_in_few_words(connection: duckdb.DuckDBPyConnection) -> 
 
 
 def test_cleaning_goes_from_trimming_to_the_value_map(connection: duckdb.DuckDBPyConnection) -> None:
-    cleaning = {
+    cleaning: dict[str, Any] = {
         "collapse_spaces": True, "null_tokens": ("n/a", "-"), "strip_prefix": "C-", "strip_pattern": "[.]0$",
         "case": "upper", "value_map": (("WEST COAST", "WEST"), ("X", "")),
     }  # fmt: skip

@@ -24,10 +24,10 @@ from etl.errors import LedgerUnavailable, MetaLayerError, WarehouseError
 from etl.layers.silver import SilverSQL
 from etl.model import CheckState, Contract, Run, RunState, TaskState
 from etl.reader import Reader, ReadResult, Survey
-from etl.service import Service
+from etl.service import Service, open_service
 from etl.settings import Settings
 from tests.faults.processes import command, ended
-from tests.workspaces import CUSTOMERS, QUICK, SALES, few_files, land, open_service, opened, run, workspace
+from tests.workspaces import CUSTOMERS, QUICK, SALES, few_files, land, opened, run, workspace
 
 BOTH_SUMS = (
     "select (select sum(total_revenue) from gold.customer_analytics), "
@@ -76,21 +76,36 @@ class Damaged(dict[str, SilverSQL]):
         super().__setitem__(place, hurt)
 
 
-LOSSES = {  # {sql} is the statement that makes silver.sales_clean
-    "a row dropped by a condition": "select * from ({sql}) where sales_id <> 5",
-    "a row dropped by a join": "select s.* from ({sql}) as s join bronze.crm_customers_raw as c "
-    "on cast(s.customer_id as varchar) = c.customer_id and (c.region <> 'EAST' or s.sales_id <> 5)",
-    "a row taken twice": "select * from ({sql}) union all select * from ({sql}) where sales_id = 5",
-    "an amount rounded": "select * replace (round(sale_amount)::decimal(18, 2) as sale_amount) from ({sql})",
-    "a cent lost": "select * replace (case sales_id when 5 then 4.99 else sale_amount end::decimal(18, 2) "
-    "as sale_amount) from ({sql})",
-    "two amounts exchanged between files": "select * replace (case sales_id when 5 then 40.00 when 1 then 5.25 "
-    "else sale_amount end::decimal(18, 2) as sale_amount) from ({sql})",
+LOSSES = {  # {sql} is the statement that makes silver.sales_clean; sale 5 stands in line 2 of the second file
+    "a row dropped by a condition": ("select * from ({sql}) where sales_id <> 5", "(lines 2)"),
+    "a row dropped by a join": (
+        "select s.* from ({sql}) as s join bronze.crm_customers_raw as c "
+        "on cast(s.customer_id as varchar) = c.customer_id and (c.region <> 'EAST' or s.sales_id <> 5)",
+        "(lines 2)",
+    ),
+    "a row taken twice": (
+        "select * from ({sql}) union all select * from ({sql}) where sales_id = 5",
+        "sales_id",
+    ),
+    "an amount rounded": (
+        "select * replace (round(sale_amount)::decimal(18, 2) as sale_amount) from ({sql})",
+        "0.25 USD is not explained",
+    ),
+    "a cent lost": (
+        "select * replace (case sales_id when 5 then 5.24 else sale_amount end::decimal(18, 2) as sale_amount) "
+        "from ({sql})",
+        "0.01 USD is not explained",
+    ),
+    "two amounts exchanged between files": (
+        "select * replace (case sales_id when 5 then 40.00 when 1 then 5.25 else sale_amount end::decimal(18, 2) "
+        "as sale_amount) from ({sql})",
+        "34.75 USD is not explained",
+    ),
 }
 
 
-@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
-def test_what_silver_loses_on_the_way_is_not_published(settings: Settings, loss: str) -> None:
+@pytest.mark.parametrize(("loss", "told"), LOSSES.values(), ids=LOSSES.keys())
+def test_what_silver_loses_on_the_way_is_not_published(settings: Settings, loss: str, told: str) -> None:
     land(settings, "erp/erp_sales_2.csv", SALES + "5,12,2,1,2026-03-01,5.25\n")
     with opened(settings) as service:
         sound = service.engine.tools
@@ -99,7 +114,7 @@ def test_what_silver_loses_on_the_way_is_not_published(settings: Settings, loss:
         assert ended.state is RunState.FAILED
         published = {table.name for table in service.tables() if table.version and table.layer != "bronze"}
         assert published <= {"silver.customers_clean"}, "neither sales nor what is made of them"
-        assert "account of erp_sales" in ended.error or "sales_id" in ended.error, ended.error
+        assert told in ended.error
         assert not service.verdict().ready
         service.engine.tools = sound
         succeeded(service)
@@ -244,7 +259,7 @@ def test_a_reader_never_sees_an_empty_a_mixed_or_a_half_version() -> None:
         few_files(settings)
         succeeded(service)
         totals = [Decimal("100.00")]
-        at_once = Watching(lambda: service.select(BOTH_SUMS).rows[0])  # type: ignore[arg-type,return-value]
+        at_once = Watching(lambda: service.select(BOTH_SUMS).rows[0])
         in_two = Watching(lambda: in_a_snapshot(service))
         with watching(at_once, in_two):
             for number in range(1, runs + 1):
@@ -460,7 +475,8 @@ def test_any_order_of_files_and_runs_comes_to_what_one_full_build_gives(
             succeeded(service, *LAYERS)
             bit_by_bit_built = contents(service)
             accounts = service.accounts()
-            assert all(account.closes for account in (*accounts.row_batches, *accounts.money_batches))
+            assert all(account.closes for account in accounts.row_batches)
+            assert all(account.closes for account in accounts.money_batches)
             assert not any(account.pending for account in accounts.row_batches)
             files = [file for step in steps for file in step]
             assert sum((money.bronze for money in accounts.money_totals), Decimal(0)) == expected_money(files)

@@ -12,7 +12,7 @@ import pytest
 
 from etl.errors import FileRefused
 from etl.model import Dialect
-from etl.reader import survey
+from etl.reader import survey, surveying
 from tests.reading import SALES, Desk, contract, with_aliases
 
 
@@ -240,7 +240,7 @@ def test_a_survey_does_not_depend_on_where_its_chunks_end(desk, monkeypatch):
     path = desk.put("a\r\nZoë\r\n€".encode())
     whole = survey(path)
     for size in range(1, 6):
-        monkeypatch.setattr(survey_module, "CHUNK_BYTES", size)
+        monkeypatch.setattr(surveying, "CHUNK_BYTES", size)
         assert survey(path) == whole
 
 

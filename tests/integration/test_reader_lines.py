@@ -104,6 +104,7 @@ def test_invalid_bytes_and_nul_make_a_line_unreadable_and_are_shown(desk):
     assert found.reasons == {2: "not valid utf-8", 3: grammar.NUL}
     assert found.raw == {2: r"1,\xff\xe9,3", 3: r"1,\x00,3"}
     assert found.rows == {4: ("1", "é", "3")}
+    assert desk.read(b"a,b,c\n1,\0,3\n").reasons == {2: grammar.NUL}
 
 
 def test_invalid_bytes_in_a_column_nobody_asked_for_count_as_well(desk):

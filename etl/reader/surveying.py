@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from etl.errors import FileRefused, FileUnsettled
+from etl.errors import FileForbidden, FileRefused, FileUnsettled
 
 CHUNK_BYTES = 4 * 1024 * 1024
+GONE = "Put it back, or let it be: the next run goes by what lies there then."
 
 Stamp = tuple[int, int, int, int]  # device, inode, size in bytes, mtime in ns: what changes when a file does
 
@@ -62,14 +63,15 @@ def opened(path: Path) -> BinaryIO:
         _check_kind(path, path.stat().st_mode)
         return path.open("rb", buffering=0)
     except FileNotFoundError as problem:
-        raise FileUnsettled(f"{path.name} vanished before it was read.") from problem
+        raise FileUnsettled(f"{path.name} vanished before it was read.", GONE) from problem
     except PermissionError as problem:
-        raise FileRefused(
+        raise FileForbidden(
             f"{path.name} cannot be read: permission denied.", f"Give read permission: chmod a+r {path}"
         ) from problem
     except OSError as problem:
         raise FileUnsettled(
-            f"{path.name} cannot be read for now: {problem.strerror or problem}."
+            f"{path.name} cannot be read for now: {problem.strerror or problem}.",
+            "The next run tries it again.",
         ) from problem
 
 
@@ -78,10 +80,11 @@ def check_unchanged(path: Path, surveyed: Survey) -> None:
     try:
         now = _stamp(path.stat())
     except OSError as problem:
-        raise FileUnsettled(f"{path.name} vanished while it was read.") from problem
+        raise FileUnsettled(f"{path.name} vanished while it was read.", GONE) from problem
     if now != surveyed.stamp:
         raise FileUnsettled(
-            f"{path.name} changed while it was read ({surveyed.stamp[2]} bytes before, {now[2]} after)."
+            f"{path.name} changed while it was read ({surveyed.stamp[2]} bytes before, {now[2]} after).",
+            "The next run takes it when it holds still. Write it as NAME.part and rename it when it is whole.",
         )
 
 
