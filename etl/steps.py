@@ -198,6 +198,15 @@ class Steps:
         landed = [self._contract_of(self.tools.catalog.tables[name]) for name in sorted(self.landed)]
         # Where silver is about to take the rows up, the account is drawn up once, when it is published.
         contracts = [contract for contract in landed if f"silver.{contract.silver_table}" not in steps]
+        self._draw_up(contracts, batches)
+        if not batches:
+            return None, "Nothing has landed yet."
+        counted = [batch for batch in batches if batch.state is BatchState.LANDED]
+        lines = sum(batch.lines for batch in counted)
+        return None, f"{lines:,} lines in {len(counted)} batches, each accounted for."
+
+    def _draw_up(self, contracts: Sequence[Contract], batches: Sequence[Batch]) -> None:
+        """Publish the accounts of sources whose silver stays as it was: what has landed since is pending."""
         rows: list[RowAccount] = []
         money: list[MoneyAccount] = []
         for contract in contracts:
@@ -208,11 +217,6 @@ class Steps:
                 Publication(self.run.run_id, (), tuple(rows), tuple(money), self.tools.clock())
             )
             self._keep_accounts(batches)
-        if not batches:
-            return None, "Nothing has landed yet."
-        counted = [batch for batch in batches if batch.state is BatchState.LANDED]
-        lines = sum(batch.lines for batch in counted)
-        return None, f"{lines:,} lines in {len(counted)} batches, each accounted for."
 
     # -- silver and gold -------------------------------------------------------------------------------------
 
@@ -311,9 +315,11 @@ class Steps:
     # -- publishing ------------------------------------------------------------------------------------------
 
     def _publish(self) -> tuple[int | None, str]:
-        if not self.built:
-            return None, "Nothing was built, so nothing is published."
         batches = self.tools.warehouse.batches()
+        if not self.built:
+            landed = [self._contract_of(self.tools.catalog.tables[name]) for name in sorted(self.landed)]
+            self._draw_up([contract for contract in landed if contract.silver_table], batches)
+            return None, "Nothing was built, so nothing is published."
         if self.version is None:  # else this is another attempt, after the ledger could not take the copies
             self.version = self.tools.warehouse.publish(self._publication(batches))
         tables = ", ".join(self.built)
@@ -324,7 +330,8 @@ class Steps:
         rows: list[RowAccount] = []
         money: list[MoneyAccount] = []
         for contract in self.tools.catalog.contracts.values():
-            if contract.silver_table is None or f"silver.{contract.silver_table}" in self.built:
+            built = f"silver.{contract.silver_table}" in self.built
+            if built or contract.silver_table is None or f"bronze.{contract.bronze_table}" in self.landed:
                 found = self._accounts_of(contract, batches)
                 rows, money = rows + found[0], money + found[1]
         return Publication(

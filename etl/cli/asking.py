@@ -107,7 +107,8 @@ def _cell(value: Any) -> Any:
 
 def _show_way(output: Output, found: dict[str, Any]) -> None:
     if not found["found"]:
-        output.line(f"{found['table']} has no row {found['key']}, and nothing under that key was received.")
+        received = "" if found["path"] else ", and nothing under that key was received"
+        output.line(f"{found['table']} has no row {found['key']}{received}.")
     for heading, sentence in found["steps"]:
         output.line(f"{heading}: {sentence}")
     if found["raw"]:

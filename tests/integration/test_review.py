@@ -165,6 +165,25 @@ def test_bronze_lands_alone_although_silver_still_stands_by_an_older_contract(se
         }  # fmt: skip
 
 
+@pytest.mark.parametrize("also_sales", [False, True])
+def test_what_landed_is_pending_in_the_accounts_while_its_silver_is_blocked(
+    settings: Settings, also_sales: bool
+) -> None:
+    rule = (
+        "    quality:\n      - {type: sql, name: no_zed, mustBe: 0, severity: block, "
+        "query: \"select count(*) from ${table} where customer_name = 'Zed'\"}\nslaProperties:"
+    )
+    edit(settings, "contracts/crm_customers.odcs.yaml", "slaProperties:", rule)
+    with opened(settings) as service:
+        run(service)
+        land(settings, "crm/crm_customers_2.csv", CUSTOMERS + "90,Zed,,WEST\n")
+        if also_sales:
+            land(settings, "erp/erp_sales_2.csv", SALES + "9,10,1,1,2026-01-05,1.00\n")
+        assert run(service).state is RunState.FAILED
+        (customers,) = (a for a in service.accounts().row_totals if a.source == "crm_customers")
+    assert (customers.bronze, customers.silver, customers.pending) == (4, 3, 1)
+
+
 def test_a_column_may_be_called_filename(settings: Settings) -> None:
     column = "      - name: filename\n        logicalType: string\n\n"
     edit(settings, SALES_CONTRACT, "slaProperties:", f"{column}slaProperties:")
