@@ -84,7 +84,9 @@ def _measure(size: str, folder: Path, repeat: int) -> list[Measure]:
     for number in range(repeat):
         plain = _timed(lambda n=number: _script_command(landing, folder / f"script-command-{n}"))  # type: ignore[misc]
         state = folder / f"engine-command-{number}"
-        _engine_command(_empty(folder), state)  # a state folder that has been used: its catalog is checked already
+        _engine_command(
+            _empty(folder), state
+        )  # a state folder that has been used: its catalog is checked already
         whole = _timed(lambda s=state: _engine_command(landing, s))  # type: ignore[misc]
         commands.append((plain, whole))
     outside = _measured(size, "whole command", commands, {})

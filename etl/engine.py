@@ -93,6 +93,11 @@ class Engine:
                 if str(fault) != told:
                     self._log(told := str(fault))
                 worked = None
+            except (
+                Exception
+            ):  # a fault of ours must not leave an engine that looks alive and never works again
+                self._log(traceback.format_exc())
+                worked = None
             if worked is None:
                 self._wake.wait(POLL_SECONDS)
                 self._wake.clear()
@@ -116,7 +121,10 @@ class Engine:
     def _write_end(self) -> None:
         """Tell the ledger how the last run ended. It stays to be told until it could be: one run at a time."""
         if self._end is not None:
-            self.tools.ledger.finish_run(*self._end)
+            if (
+                self.tools.ledger.run(self._end[0]).state is RunState.RUNNING
+            ):  # else it was told, and the answer lost
+                self.tools.ledger.finish_run(*self._end)
             self._end = None
 
     def _execute(self, run: Run, on_progress: Callable[[], None]) -> Ended:

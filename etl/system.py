@@ -78,9 +78,7 @@ def services(parts: Parts) -> tuple[ServiceFacts, ...]:
             "Scheduler", settings.schedule, parts.scheduler is not None, "Cron in UTC, and file arrival."
         ),
         _asked("Ledger", settings.ledger, parts.ledger.ping, f"Revision {parts.ledger.revision()}."),
-        _asked(
-            "Warehouse", parts.warehouse.address, parts.warehouse.ping, "DuckDB, held by this process."
-        ),
+        _asked("Warehouse", parts.warehouse.address, parts.warehouse.ping, "DuckDB, held by this process."),
         _folder("Landing folder", settings.landing),
     )
 

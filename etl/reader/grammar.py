@@ -62,7 +62,8 @@ class Grammar:
         self.delimiter = dialect.delimiter.encode()
         self.quote = dialect.quote.encode()
         quote = re.escape(self.quote)
-        self._inside = re.compile(rb"(?:[^%b]++|%b%b)*+" % (quote, quote, quote) if quote else b"")
+        # No possessive groups here: before Python 3.11.5 they match wrongly where the group can match in two ways.
+        self._inside = re.compile(rb"[^%b]*+(?:%b%b[^%b]*+)*" % ((quote,) * 4) if quote else b"")
         self._bare = re.compile(self._not_delimiter(rb"\r"))
 
     def one_line(self, fields: int) -> re.Pattern[bytes] | None:
@@ -70,14 +71,9 @@ class Grammar:
         if not self.quote:
             return None
         quote = re.escape(self.quote)
-        field = rb"(?:%b(?:[^%b\r\n]++|%b%b)*+%b|%b)" % (
-            quote,
-            quote,
-            quote,
-            quote,
-            quote,
-            self._not_delimiter(rb"\r\n" + quote),
-        )
+        plain = rb"[^%b\r\n]*+" % quote
+        quoted = rb"%b%b(?:%b%b%b)*%b" % (quote, plain, quote, quote, plain, quote)
+        field = rb"(?:%b|%b)" % (quoted, self._not_delimiter(rb"\r\n" + quote))
         return re.compile(
             field + rb"(?:%b%b){%d}" % (re.escape(self.delimiter), field, fields - 1), re.DOTALL
         )
@@ -145,7 +141,7 @@ class Grammar:
         delimiter = re.escape(self.delimiter)
         if len(self.delimiter) == 1:
             return rb"[^%b%b]*+" % (delimiter, but)
-        return rb"(?:(?!%b)[^%b])*+" % (delimiter, but)
+        return rb"(?:(?!%b)[^%b])*" % (delimiter, but)
 
 
 def _end_of(pattern: re.Pattern[bytes], line: bytes, start: int) -> int:
