@@ -54,9 +54,7 @@ class Arrived:
     @cached_property
     def freshness_of(self) -> dict[str, Freshness]:
         """By source: the newest arrival against the promise."""
-        newest: dict[str, datetime] = {}
-        for arrival in self.arrivals:
-            newest[arrival.source] = max(arrival.arrived_at, newest.get(arrival.source, arrival.arrived_at))
+        newest = {source: arrival.arrived_at for source, arrival in self.newest_arrivals.items()}
         return {
             source: Freshness(
                 checks.freshness(newest.get(source), contract.fresh_within, self.now),
@@ -65,6 +63,20 @@ class Arrived:
             )
             for source, contract in self.catalog.contracts.items()
         }
+
+    @cached_property
+    def newest_arrivals(self) -> dict[str, Arrival]:
+        """By source: the newest arrival of a file that was taken in, now or before; refused ones bring no data."""
+        landed = {batch.batch_id for batch in self.batches_read if batch.state is BatchState.LANDED}
+        found = sorted((a for a in self.arrivals if a.batch_id in landed), key=lambda a: a.arrived_at)
+        return {arrival.source: arrival for arrival in found}
+
+    def came_back(self, source: str) -> Arrival | None:
+        """The newest arrival of a source when its bytes are older than others that have landed."""
+        own = [b for b in self.batches_read if b.source == source and b.state is BatchState.LANDED]
+        arrival = self.newest_arrivals.get(source)
+        newest = max(own, key=lambda batch: batch.batch_seq, default=None)
+        return arrival if arrival and newest and arrival.batch_id != newest.batch_id else None
 
     @cached_property
     def batches(self) -> tuple[BatchFacts, ...]:

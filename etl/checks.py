@@ -27,7 +27,7 @@ from etl.warehouse import Session
 SAMPLE_ROWS = 5
 ROWS_CLOSE, MONEY_CLOSES = "Row account closes", "Money account closes"
 SET_ASIDE, UNREADABLE = "No row set aside", "No line unreadable"
-FRESH = "Fresh enough"
+FRESH, IN_ORDER = "Fresh enough", "No older file came back"
 
 
 @dataclass(frozen=True)

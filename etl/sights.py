@@ -61,6 +61,7 @@ def _check_sight(standing: Standing, facts: CheckFacts) -> Sight:
         checks.SET_ASIDE: f"{count(facts.result.failing, 'row')} of {source} in quarantine",
         checks.UNREADABLE: f"{count(facts.result.failing, 'line')} of {source} unreadable",
         checks.FRESH: f"{source} is overdue",
+        checks.IN_ORDER: f"An older file of {source} came back",
     }
     headline = headlines.get(facts.check, f"{short}: {facts.check}")
     detail = facts.result.message or f"{facts.result.failing:,} of {facts.result.examined:,} rows"

@@ -54,7 +54,7 @@ class Standing(Arrived):
             declared = [*table.checks, *self._reconciling(table), *self._own(table)]
             found += [self._facts(check) for check in declared]
             if table.layer is Layer.BRONZE and table.source:
-                found.append(self._fresh(table))
+                found += [self._fresh(table), self._in_order(table)]
         return tuple(found)
 
     def _reconciling(self, table: Table) -> list[Check]:
@@ -121,6 +121,26 @@ class Standing(Arrived):
             "The newest file is younger than the contract promises.",
             result,
             (),
+        )
+
+    def _in_order(self, table: Table) -> CheckFacts:
+        """Suppliers resend whole months: the same bytes add nothing, and the newer ones stay in force."""
+        source = table.source or ""
+        examined = sum(arrival.source == source for arrival in self.arrivals)
+        older = self.came_back(source)
+        message = (
+            f"{older.path} holds what came in before newer files, which stay in force. Nothing is lost; when the "
+            "newest file is sent again this is over"
+            if older
+            else ""
+        )
+        result = CheckResult(
+            checks.IN_ORDER, table.name, Severity.WARN,
+            checks.state_of(examined, 1 if older else 0, Severity.WARN), examined, 1 if older else 0, 0.0,
+            message=message, version=self.version, examined_at=self.now,
+        )  # fmt: skip
+        return CheckFacts(
+            checks.IN_ORDER, table.name, Severity.WARN, "No known file arrived after newer ones.", result, ()
         )
 
     # -- tables and layers -----------------------------------------------------------------------------------

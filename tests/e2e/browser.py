@@ -43,7 +43,11 @@ FLAGS = [
     "--disable-sync",
 ]
 WAIT_MS = 30_000  # a busy machine; a quiet one needs less than two seconds
-IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
+SETTLED = """() => document.querySelector('h1')
+    && document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]')
+    && !document.querySelector('[data-testid=stSkeleton]')
+    && [...document.querySelectorAll('[data-testid=stPlotlyChart]')]
+        .every(chart => chart.offsetParent === null || chart.querySelector('.main-svg'))"""
 # Streamlit's front end looks for its base path from the address inwards: the first two questions may miss.
 BASE_PATH_PROBE = re.compile(r"/[^/]+/_stcore/(health|host-config)$")
 
@@ -90,12 +94,8 @@ class Visit:
         return self.settled()
 
     def settled(self) -> Visit:
-        """Wait until the script is idle and every chart in sight is painted."""
-        expect(self.heading).to_be_visible()
-        expect(self.page.locator(IDLE)).to_be_visible()
-        expect(self.page.get_by_test_id("stSkeleton")).to_have_count(0)
-        for chart in self.page.locator("[data-testid=stPlotlyChart]:visible").all():
-            expect(chart.locator(".main-svg").first).to_be_visible()
+        """Wait until the script is idle, nothing is still to be loaded and every chart in sight is painted."""
+        self.page.wait_for_function(SETTLED)
         return self
 
     @property

@@ -165,6 +165,22 @@ def test_a_server_waits_for_a_command_says_so_and_starts_then(tmp_path: Path) ->
         until(lambda: server.ask("verdict")["ready"])
 
 
+def test_a_server_with_a_broken_contract_says_where_and_starts_when_it_is_mended(tmp_path: Path) -> None:
+    settings = workspace(tmp_path)
+    few_files(settings)
+    contract = settings.project / "contracts" / "erp_sales.odcs.yaml"
+    shipped = contract.read_text()
+    contract.write_text(shipped.replace("required: true", "requird: true", 1))
+    with serving(settings, tmp_path / "log", METALAYER_SCHEDULE=NEVER) as server:
+        until(lambda: "cannot start yet" in server.said, told=lambda: server.said)
+        assert "contracts/erp_sales.odcs.yaml:" in server.said
+        assert "requird" in server.said
+        with tab(server.url) as waiting:
+            assert "requird" in " ".join(waiting.run().texts)
+        contract.write_text(shipped)
+        until(lambda: server.ready().ask("verdict")["ready"])
+
+
 def command_that_holds(settings: Settings) -> subprocess.Popen[str]:
     from tests.faults.processes import environment
 

@@ -407,6 +407,45 @@ def test_an_arrival_of_known_bytes_is_fresh_all_the_same(settings: Settings) -> 
         assert {s.source: s.freshness.state for s in service.sources()}["crm_customers"] is CheckState.WARNED
 
 
+def test_older_bytes_that_come_after_newer_ones_change_nothing_and_are_warned_of(settings: Settings) -> None:
+    older = (settings.landing / "erp" / "erp_sales.csv").read_bytes()
+    newer = SALES + "1,10,1,1,2026-01-05,41.00\n"
+    with opened(settings) as service:
+        succeeded(service)
+        land(settings, "erp/erp_sales_2.csv", newer)
+        succeeded(service)
+        good = contents(service)
+        assert came_back(service) == []
+        land(settings, "erp/erp_sales_3.csv", older)
+        succeeded(service)
+        assert contents(service) == good, "the newer amount stays in force"
+        (told,) = came_back(service)
+        assert told.startswith(
+            "An older file of erp_sales came back: erp/erp_sales_3.csv holds what came in before"
+        )
+        assert service.verdict().state is CheckState.WARNED
+        assert service.verdict().ready
+        land(settings, "erp/erp_sales_4.csv", newer)
+        succeeded(service)
+        assert came_back(service) == []
+
+
+def came_back(service: Service) -> list[str]:
+    return [
+        f"{sight.headline}: {sight.detail}" for sight in service.attention() if "came back" in sight.headline
+    ]
+
+
+def test_a_refused_file_does_not_make_a_source_fresh(settings: Settings) -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    with open_service(settings, clock=lambda: now, retry=QUICK) as service:
+        succeeded(service)
+        now += timedelta(hours=30)
+        land(settings, "erp/erp_sales_2.csv", b"")
+        succeeded(service)
+        assert {s.source: s.freshness.state for s in service.sources()}["erp_sales"] is CheckState.WARNED
+
+
 # -- 5: incremental and full come to the same -----------------------------------------------------------------
 
 CUSTOMER = st.tuples(
