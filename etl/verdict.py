@@ -105,9 +105,14 @@ def _checks(tables: Sequence[TableFacts], checks: Sequence[CheckFacts]) -> Itera
     waiting = {table.name for table in tables if waits_for_files(table)}
     unbuilt = {table.name for table in tables if not table.version}
     blocking = [c for c in checks if c.severity == Severity.BLOCK and c.table not in waiting]
+    empty = {table.name for table in tables if table.version and not table.rows}
+    for name in (name for name in dict.fromkeys(c.table for c in blocking) if name in empty - unbuilt):
+        yield _Point(
+            CheckState.UNEXAMINED, f"{short(name)} is empty: none of its checks has examined anything"
+        )
     for facts in blocking:
         state = standing(facts, tables)
-        if state == CheckState.UNEXAMINED and facts.table in unbuilt:
+        if state == CheckState.UNEXAMINED and facts.table in unbuilt | empty:
             continue  # said once, for the table
         if state != CheckState.PASSED:
             yield _Point(

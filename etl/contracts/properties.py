@@ -151,9 +151,9 @@ _OWN_COLUMN: Final[Rows] = (
         "Default YYYY-MM-DD, for a timestamp YYYY-MM-DD HH:mm:SS.",
         "[YYYY-MM-DD, DD/MM/YYYY]",
     ),
-    ("decimalComma", FLAG, "The decimal sign of a number is a comma. Default false.", "true"),
-    ("thousandsSeparator", CHARACTER, "Removed from a number or integer.", "."),
-    ("currencySigns", TEXTS, "Removed from a number or integer.", '["$", EUR]'),
+    ("decimalComma", FLAG, "The decimal sign of a number is a comma, and a point is none. Default false.", "true"),
+    ("thousandsSeparator", CHARACTER, "Parts groups of three digits of a number or integer; elsewhere it makes the text no number.", "."),
+    ("currencySigns", TEXTS, "Removed before and after a number or integer.", '["$", EUR]'),
     ("stripPrefix", TEXT, "Removed from the start.", "C-"),
     ("stripPattern", TEXT, "Regular expression (see below); what it matches is removed.", "[.]0$"),
 )

@@ -277,3 +277,12 @@ def test_the_version_read_before_a_publication_does_not_stand_after_it(
 def test_a_state_folder_that_the_warehouse_takes_for_a_pattern_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"has a \[ in its path"):
         read_settings(environ={"METALAYER_STATE": str(tmp_path / "a[1]")})
+
+
+def test_an_empty_table_is_one_reason_and_not_one_for_each_of_its_checks(tmp_path: Path) -> None:
+    with opened(workspace(tmp_path)) as service:
+        run(service)
+        verdict = service.verdict()
+    assert not verdict.ready
+    assert "sales_clean is empty: none of its checks has examined anything" in verdict.reasons
+    assert not [reason for reason in verdict.reasons if "the blocking check" in reason]
