@@ -152,7 +152,7 @@ _OWN_COLUMN: Final[Rows] = (
         "[YYYY-MM-DD, DD/MM/YYYY]",
     ),
     ("decimalComma", FLAG, "The decimal sign of a number is a comma, and a point is none. Default false.", "true"),
-    ("thousandsSeparator", CHARACTER, "Parts groups of three digits of a number or integer; elsewhere it makes the text no number.", "."),
+    ("thousandsSeparator", CHARACTER, "Removed between groups of three digits; elsewhere the text is no number.", "."),
     ("currencySigns", TEXTS, "Removed before and after a number or integer.", '["$", EUR]'),
     ("stripPrefix", TEXT, "Removed from the start.", "C-"),
     ("stripPattern", TEXT, "Regular expression (see below); what it matches is removed.", "[.]0$"),
