@@ -39,7 +39,7 @@ class ResourceWatch:
                 memory_used_bytes=memory.total - memory.available,
                 memory_total_bytes=memory.total,
                 process_memory_bytes=self._process.memory_info().rss,
-                disk_used_bytes=disk.used,
+                disk_used_bytes=disk.total - disk.free,  # what is reserved cannot be used either
                 disk_total_bytes=disk.total,
                 network_sent_bytes=network.bytes_sent,
                 network_received_bytes=network.bytes_recv,
