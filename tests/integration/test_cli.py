@@ -315,7 +315,7 @@ def test_a_fault_nobody_foresaw_is_short_on_the_screen_and_whole_in_the_log(own:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_ctrl_c_cancels_the_run_and_the_next_one_goes_through(own: Settings, number: int, code: int) -> None:
-    generate(Recipe(customers=20_000, sales=200_000), own.landing, suffix="_many")
+    generate(Recipe(customers=20_000, sales=1_000_000), own.landing, suffix="_many")  # seconds of work to cancel
     with start(own, "run", "--json") as process:
         wait_until_it_holds_the_warehouse(own)
         process.send_signal(number)
@@ -326,7 +326,7 @@ def test_ctrl_c_cancels_the_run_and_the_next_one_goes_through(own: Settings, num
     assert "Traceback" not in err
     assert command(own, "runs", cancelled[1], "--json").document["run"]["state"] == "cancelled"
     again = command(own, "run", "--json")
-    assert (again.code, again.document["tables"]["silver.sales_clean"]) == (0, 200_000)
+    assert (again.code, again.document["tables"]["silver.sales_clean"]) == (0, 1_000_000)
 
 
 def wait_until_it_holds_the_warehouse(settings: Settings) -> None:
