@@ -315,7 +315,8 @@ def test_a_fault_nobody_foresaw_is_short_on_the_screen_and_whole_in_the_log(own:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_ctrl_c_cancels_the_run_and_the_next_one_goes_through(own: Settings, number: int, code: int) -> None:
-    generate(Recipe(customers=20_000, sales=1_000_000), own.landing, suffix="_many")  # seconds of work to cancel
+    # Seconds of work, so that there is a run to cancel.
+    generate(Recipe(customers=20_000, sales=1_000_000), own.landing, suffix="_many")
     with start(own, "run", "--json") as process:
         wait_until_it_holds_the_warehouse(own)
         process.send_signal(number)
