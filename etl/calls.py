@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import CatalogError, MetaLayerError, UsageError
+from etl.mends import Aside, Edit, RowPlace
 from etl.model import Trigger
-from etl.wire import to_plain
+from etl.wire import from_plain, to_plain
 
 if TYPE_CHECKING:
     from etl.service import Service
@@ -67,6 +68,29 @@ def _trigger(name: str, value: Any) -> Trigger:
         raise UsageError(f"{name} is {value!r}; valid are {', '.join(Trigger)}.") from None
 
 
+def _aside(name: str, value: Any) -> Aside:
+    try:
+        return Aside(value)
+    except ValueError:
+        raise UsageError(f"{name} is {value!r}; valid are {', '.join(Aside)}.") from None
+
+
+def _records(kind: type[Any]) -> Reader:
+    def read(name: str, value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list | tuple):
+            raise UsageError(f"{name} is {value!r}, which is no list.")
+        try:
+            return tuple(item if isinstance(item, kind) else from_plain(kind, item) for item in value)
+        except ValueError as fault:
+            raise UsageError(f"{name} has an entry that cannot be read: {fault}.") from fault
+
+    return read
+
+
+_PLACES: Mapping[str, Reader] = {
+    "source": _text, "places": _records(RowPlace), "unreadable": _flag, "by": _text,
+}  # fmt: skip
+_ASIDE: Mapping[str, Reader] = {"source": _text, "state": _aside, "batch_id": _text, "reason": _text}
 _ASKED: Mapping[str, Reader] = {"targets": _texts, "full": _flag, "downstream": _flag}
 
 ALLOWED_CALLS: Mapping[str, Mapping[str, Reader]] = {
@@ -101,6 +125,17 @@ ALLOWED_CALLS: Mapping[str, Mapping[str, Reader]] = {
     "cancel": {"run_id": _whole},
     "pause": {"pipeline": _text, "paused": _flag},
     "load_dirty_sample": {},
+    "aside": {**_ASIDE, "limit": _whole, "offset": _whole},
+    "export_aside": _ASIDE,
+    "read_edits": {"source": _text, "text": _text},
+    "preview": {"source": _text, "edits": _records(Edit)},
+    "replay_edits": {"source": _text, "edits": _records(Edit), "note": _text, "by": _text},
+    "discard": {**_PLACES, "reason": _text},
+    "restore": _PLACES,
+    "withdraw_batch": {"batch_id": _text, "reason": _text, "by": _text},
+    "reinstate_batch": {"batch_id": _text, "by": _text},
+    "replay_batch": {"batch_id": _text, "by": _text},
+    "mends": {"limit": _whole},
 }
 """Method → its arguments, each with the function that reads it. Nothing else can be asked."""
 

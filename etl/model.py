@@ -121,6 +121,15 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class ForeignKey:
+    """Columns whose values must together be present in `source`'s silver table under `to`, unless one is blank."""
+
+    columns: tuple[str, ...]
+    source: str
+    to: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Column:
     """One column of a source. `decimals` is the most a decimal may carry; `amount` names its currency."""
 
@@ -181,6 +190,17 @@ class Contract:
     unknown_columns: str  # "ignore" or "block"
     rules: tuple[Rule, ...]
     fingerprint: str
+    composite_references: tuple[ForeignKey, ...] = ()  # those of several columns
+
+    @property
+    def references(self) -> tuple[ForeignKey, ...]:
+        """Every foreign key: those of one column in the order of the columns, then the composite ones."""
+        single = tuple(
+            ForeignKey((column.name,), column.reference.source, (column.reference.column,))
+            for column in self.columns
+            if column.reference
+        )
+        return single + self.composite_references
 
     @property
     def system(self) -> str:

@@ -16,6 +16,7 @@ from etl.model import Run, RunState, Trigger
 from etl.scheduler import Scheduler
 from etl.service.asking import Asking
 from etl.service.base import utc_now
+from etl.service.mending import Mending
 from etl.service.reporting import Reporting
 from etl.settings import Settings
 from etl.steps import Retry
@@ -26,7 +27,7 @@ __all__ = ["Service", "open_service", "start_service", "utc_now"]
 FINISHED = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.INTERRUPTED)
 
 
-class Service(Reporting, Asking):
+class Service(Reporting, Mending, Asking):
     """One per process. Every method may be called from any thread."""
 
     def live(self) -> None:
