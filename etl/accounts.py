@@ -17,90 +17,208 @@ NAMED_AT_MOST = 5
 
 @dataclass(frozen=True)
 class Side:
-    """How the three places a row can be in are read: built aside in this run, or as published; None if never built."""
+    """How the places a row can be in are read: built aside in this run, or as published."""
 
     silver: str
     superseded: str
     quarantine: str
+    aside: str
 
 
 def side_of(warehouse: Warehouse, contract: Contract, built: bool) -> Side:
-    """The three tables of a contract's silver, as built in this run or as published."""
+    """The tables of a contract's silver, as built in this run or as published."""
     return Side(
         warehouse.physical(f"silver.{contract.silver_table}", built),
         warehouse.physical(silver.superseded_table(contract), built),
         warehouse.physical(silver.quarantine_table(contract), built),
+        warehouse.physical(silver.aside_table(contract), built),
     )
 
 
-def draw_up(
-    session: Session,
-    contract: Contract,
-    batches: Sequence[Batch],
-    taken: frozenset[str],
-    side: Side | None,
-    amounts: Mapping[str, str],
-) -> tuple[list[RowAccount], list[MoneyAccount]]:
-    """The accounts of every landed batch of a source.
+@dataclass(frozen=True)
+class Drawing:
+    """Draws up the accounts of every landed batch of a source, each term counted from the data.
 
-    `taken` are the batches that `side` was built from; the records of the others are pending. `side` is None
-    while silver was never built. `amounts` are the SQL expressions that read each amount column's text.
+    `upto` is the version of bronze that `side` was built from: what is newer is pending. `side` is None while
+    silver was never built.
     """
-    landed = [
-        batch for batch in batches if batch.source == contract.source and batch.state is BatchState.LANDED
-    ]
-    rows = _row_accounts(session, contract, landed, taken, side)
-    if contract.silver_table is None:
-        return rows, []
-    money: list[MoneyAccount] = []
-    for name, amount in amounts.items():
-        written = _Written(session, contract.column(name), amount)
-        money += _money(session, contract, written, landed, taken, side)
-    return rows, money
 
+    session: Session
+    warehouse: Warehouse
+    contract: Contract
+    batches: Sequence[Batch]
+    upto: int
+    side: Side | None
 
-def _row_accounts(
-    session: Session, contract: Contract, landed: Sequence[Batch], taken: frozenset[str], side: Side | None
-) -> list[RowAccount]:
-    bronze = _counts(session, f'bronze."{contract.bronze_table}"')
-    unreadable = _lines(session, contract.source)
-    places = (
-        [_counts(session, table) for table in (side.silver, side.superseded, side.quarantine)] if side else []
-    )
-    in_silver, in_superseded, in_quarantine = places or ({}, {}, {})
-    return [
-        RowAccount(
-            source=contract.source,
-            batch_id=batch.batch_id,
-            lines=batch.lines,
-            header_lines=batch.header_lines,
-            bronze=bronze.get(batch.batch_id, 0),
-            continuation_lines=batch.continuation_lines,
-            unreadable=unreadable.get(batch.batch_id, 0),
-            blank=batch.blank,
-            bronze_only=contract.silver_table is None,
-            silver=in_silver.get(batch.batch_id, 0),
-            superseded=in_superseded.get(batch.batch_id, 0),
-            quarantined=in_quarantine.get(batch.batch_id, 0),
-            pending=0
-            if contract.silver_table is None or batch.batch_id in taken
-            else bronze.get(batch.batch_id, 0),
+    @property
+    def _landed(self) -> list[Batch]:
+        return [batch for batch in self.batches if batch.state is BatchState.LANDED]
+
+    def rows(self) -> list[RowAccount]:
+        """One row account per batch, in the order of the batches."""
+        bronze = self._counts(f'bronze."{self.contract.bronze_table}"')
+        unreadable = self._unreadable()
+        corrections, waiting = self._corrections("true"), self._corrections(f"version > {self.upto:d}")
+        places = self._places() if self.side else {}
+        accounts = []
+        for batch in self._landed:
+            at = batch.batch_id
+            taken = batch.version <= self.upto
+            accounts.append(
+                RowAccount(
+                    source=self.contract.source,
+                    batch_id=at,
+                    lines=batch.lines,
+                    header_lines=batch.header_lines,
+                    bronze=bronze.get(at, 0),
+                    continuation_lines=batch.continuation_lines,
+                    unreadable=unreadable.get(at, 0),
+                    blank=batch.blank,
+                    bronze_only=self.contract.silver_table is None,
+                    corrections=corrections.get(at, 0),
+                    pending=self._pending(
+                        taken, bronze.get(at, 0), corrections.get(at, 0), waiting.get(at, 0)
+                    ),
+                    **{term: counted.get(at, 0) for term, counted in places.items()},
+                )
+            )
+        return accounts
+
+    def _pending(self, taken: bool, bronze: int, corrections: int, waiting: int) -> int:
+        if self.contract.silver_table is None:
+            return 0
+        return waiting if taken else bronze + corrections
+
+    def _places(self) -> dict[str, dict[str, int]]:
+        side = self.side
+        assert side is not None  # noqa: S101 - for mypy: asked only then
+        superseded = self._counts(side.superseded)
+        for batch_id, count in self._counts(side.aside, "corrected").items():
+            superseded[batch_id] = superseded.get(batch_id, 0) + count
+        return {
+            "silver": self._counts(side.silver),
+            "superseded": superseded,
+            "quarantined": self._counts(side.quarantine),
+            "discarded": self._counts(side.aside, "discarded"),
+            "withdrawn": self._counts(side.aside, "withdrawn"),
+        }
+
+    def _counts(self, table: str, state: str = "") -> dict[str, int]:
+        where = " where _state = ?" if state else ""
+        sql = f"select _batch_id, count(*) from {table}{where} group by _batch_id"  # noqa: S608
+        return dict(self.session.rows(sql, [state] if state else []))
+
+    def _unreadable(self) -> dict[str, int]:
+        return dict(
+            self.session.rows(
+                "select batch_id, count(*) from quarantine.unreadable_lines where source = ? group by batch_id",
+                [self.contract.source],
+            )
         )
-        for batch in landed
-    ]
 
-
-def _counts(session: Session, table: str) -> dict[str, int]:
-    return dict(session.rows(f"select _batch_id, count(*) from {table} group by _batch_id"))  # noqa: S608
-
-
-def _lines(session: Session, source: str) -> dict[str, int]:
-    return dict(
-        session.rows(
-            "select batch_id, count(*) from quarantine.unreadable_lines where source = ? group by batch_id",
-            [source],
+    def _corrections(self, condition: str) -> dict[str, int]:
+        return dict(
+            self.session.rows(
+                f"select batch_id, count(*) from bronze._corrections where source = ? and {condition} "  # noqa: S608
+                "group by batch_id",
+                [self.contract.source],
+            )
         )
-    )
+
+    # -- money -----------------------------------------------------------------------------------------------
+
+    def money(
+        self, amounts: Mapping[str, str], known: Mapping[tuple[str, str], MoneyAccount]
+    ) -> list[MoneyAccount]:
+        """One money account per amount column and batch. `amounts` are the SQL expressions that read each column's
+        text. Of a batch in `known` neither file nor corrections have changed, so its left side stands as counted.
+        """
+        if self.contract.silver_table is None:
+            return []
+        return [account for name, amount in amounts.items() for account in self._money(name, amount, known)]
+
+    def _money(
+        self, name: str, amount: str, known: Mapping[tuple[str, str], MoneyAccount]
+    ) -> list[MoneyAccount]:
+        column, written = self.contract.column(name), _Written(self.session, amount)
+        unknown = [b.batch_id for b in self._landed if (b.batch_id, name) not in known]
+        received, mended = (
+            self.warehouse.received(self.contract, unknown),
+            self.warehouse.corrections(self.contract),
+        )
+        bronze = written.sums(f"({received}) as received") if unknown else {}
+        corrections = written.sums(f"({mended}) as mended")
+        waiting = written.sums(f"({mended}) as mended", self._is_waiting()) if corrections else {}
+        places = self._amounts_in_places(column, written) if self.side else {}
+        accounts = []
+        for batch in self._landed:
+            at, before = batch.batch_id, known.get((batch.batch_id, name))
+            read, blank = (before.bronze, before.rows_without_amount) if before else bronze.get(at, NOTHING)
+            mended_amount, mended_blank = corrections.get(at, NOTHING)
+            taken = batch.version <= self.upto
+            accounts.append(
+                MoneyAccount(
+                    source=self.contract.source,
+                    batch_id=at,
+                    column=name,
+                    currency=column.amount,
+                    bronze=read,
+                    corrections=mended_amount,
+                    pending=waiting.get(at, NOTHING)[0] if taken else EXACT.add(read, mended_amount),
+                    rows_without_amount=blank if before else blank + mended_blank,
+                    **_at(places, at),
+                )
+            )
+        return accounts
+
+    def _is_waiting(self) -> str:
+        return (
+            "exists (select 1 from bronze._corrections as c where c.batch_id = _batch_id and "  # noqa: S608
+            f"c.row_number = _row_number and c.correction = _correction and c.version > {self.upto:d})"
+        )
+
+    def _amounts_in_places(self, column: Column, written: _Written) -> dict[str, dict[str, Decimal]]:
+        side = self.side
+        assert side is not None  # noqa: S101 - for mypy: asked only then
+        superseded = self._typed(side.superseded, column)
+        for batch_id, (amount, _) in written.sums(side.aside, "_state = 'corrected'").items():
+            superseded[batch_id] = EXACT.add(superseded.get(batch_id, Decimal(0)), amount)
+        return {
+            "silver": self._typed(side.silver, column),
+            "superseded": superseded,
+            "quarantined": _first(written.sums(side.quarantine)),
+            "discarded": _first(written.sums(side.aside, "_state = 'discarded'")),
+            "withdrawn": _first(written.sums(side.aside, "_state = 'withdrawn'")),
+        }
+
+    def _typed(self, table: str, column: Column) -> dict[str, Decimal]:
+        found = self.session.rows(
+            f'select _batch_id, coalesce(sum("{column.name}"), 0) from {table} group by _batch_id'  # noqa: S608
+        )
+        return {batch_id: _exact(total) for batch_id, total in found}
+
+
+NOTHING = (Decimal(0), 0)
+IN_SILVER = ("silver", "superseded", "quarantined", "discarded", "withdrawn")
+
+
+def _at(places: Mapping[str, Mapping[str, Decimal]], batch_id: str) -> dict[str, Decimal]:
+    return {term: places.get(term, {}).get(batch_id, Decimal(0)) for term in IN_SILVER}
+
+
+def _first(sums: Mapping[str, tuple[Decimal, int]]) -> dict[str, Decimal]:
+    return {batch_id: amount for batch_id, (amount, _) in sums.items()}
+
+
+def changed_since(warehouse: Warehouse, contract: Contract, version: int) -> frozenset[str]:
+    """Batches that landed, were read again or got a correction after a version."""
+    with warehouse.session() as session:
+        found = session.rows(
+            "select batch_id from bronze._batches where source = ? and version > ? union "
+            "select batch_id from bronze._corrections where source = ? and version > ?",
+            [contract.source, version, contract.source, version],
+        )
+    return frozenset(str(batch_id) for (batch_id,) in found)
 
 
 @dataclass(frozen=True)
@@ -108,57 +226,16 @@ class _Written:
     """Reads an amount column's text, independently of the typed column."""
 
     session: Session
-    column: Column
     amount: str  # an SQL expression over the text
 
-    def sums(self, table: str) -> dict[str, tuple[Decimal, int]]:
+    def sums(self, table: str, condition: str = "true") -> dict[str, tuple[Decimal, int]]:
         """Per batch: the sum of the amounts as written, and the rows without a readable one."""
         found = self.session.rows(
             f"select _batch_id, coalesce(sum(amount), 0), count(*) - count(amount) "  # noqa: S608
-            f"from (select _batch_id, {self.amount} as amount from {table}) as written group by _batch_id"
+            f"from (select _batch_id, {self.amount} as amount from {table} where {condition}) as written "
+            "group by _batch_id"
         )
         return {batch_id: (_exact(total), blank) for batch_id, total, blank in found}
-
-
-def _money(
-    session: Session,
-    contract: Contract,
-    amounts: _Written,
-    landed: Sequence[Batch],
-    taken: frozenset[str],
-    side: Side | None,
-) -> list[MoneyAccount]:
-    column = amounts.column
-    written = amounts.sums(f'bronze."{contract.bronze_table}"')
-    in_silver = _typed(session, side.silver, column) if side else {}
-    in_superseded = _typed(session, side.superseded, column) if side else {}
-    in_quarantine = amounts.sums(side.quarantine) if side else {}
-    nothing = (Decimal(0), 0)
-    accounts = []
-    for batch in landed:
-        amount, blank = written.get(batch.batch_id, nothing)
-        accounts.append(
-            MoneyAccount(
-                source=contract.source,
-                batch_id=batch.batch_id,
-                column=column.name,
-                currency=column.amount,
-                bronze=amount,
-                silver=in_silver.get(batch.batch_id, Decimal(0)),
-                superseded=in_superseded.get(batch.batch_id, Decimal(0)),
-                quarantined=in_quarantine.get(batch.batch_id, nothing)[0],
-                pending=Decimal(0) if batch.batch_id in taken else amount,
-                rows_without_amount=blank,
-            )
-        )
-    return accounts
-
-
-def _typed(session: Session, table: str, column: Column) -> dict[str, Decimal]:
-    found = session.rows(
-        f'select _batch_id, coalesce(sum("{column.name}"), 0) from {table} group by _batch_id'  # noqa: S608
-    )
-    return {batch_id: _exact(total) for batch_id, total in found}
 
 
 def _exact(amount: Any) -> Decimal:
@@ -236,11 +313,11 @@ def _lost_lines(session: Session, contract: Contract, batch_id: str, side: Side 
         return ""
     elsewhere = " union all ".join(
         f"select _row_number from {table} where _batch_id = ?"  # noqa: S608
-        for table in (side.silver, side.superseded, side.quarantine)
+        for table in (side.silver, side.superseded, side.quarantine, side.aside)
     )
     found = session.rows(
         f'select _row_number from bronze."{contract.bronze_table}" where _batch_id = ? '  # noqa: S608
         f"and _row_number not in ({elsewhere}) order by 1 limit ?",
-        [batch_id, batch_id, batch_id, batch_id, NAMED_AT_MOST],
+        [*([batch_id] * 5), NAMED_AT_MOST],
     )
     return f" (lines {', '.join(str(line) for (line,) in found)})" if found else ""

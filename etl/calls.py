@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import CatalogError, MetaLayerError, UsageError
@@ -75,6 +76,15 @@ def _aside(name: str, value: Any) -> Aside:
         raise UsageError(f"{name} is {value!r}; valid are {', '.join(Aside)}.") from None
 
 
+def _day(name: str, value: Any) -> date:
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(_text(name, value))
+    except ValueError:
+        raise UsageError(f"{name} is {value!r}, which is no day (YYYY-MM-DD).") from None
+
+
 def _records(kind: type[Any]) -> Reader:
     def read(name: str, value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
@@ -105,6 +115,9 @@ ALLOWED_CALLS: Mapping[str, Mapping[str, Reader]] = {
     "quarantine_reasons": {},
     "quarantine": {"source": _text, "limit": _whole, "reason": _text},
     "unreadable": {"source": _text, "limit": _whole},
+    "unreadable_reasons": {},
+    "gold_totals": {},
+    "rows_in": {"source": _text, "term": _text, "batch_id": _text, "limit": _whole},
     "sources": {},
     "batches": {"source": _text, "limit": _whole},
     "pipelines": {},
@@ -136,6 +149,11 @@ ALLOWED_CALLS: Mapping[str, Mapping[str, Reader]] = {
     "reinstate_batch": {"batch_id": _text, "by": _text},
     "replay_batch": {"batch_id": _text, "by": _text},
     "mends": {"limit": _whole},
+    "drift": {"source": _text, "limit": _whole},
+    "volumes": {},
+    "incidents": {},
+    "mark_incident": {"source": _text, "day": _day, "reason": _text, "by": _text},
+    "unmark_incident": {"source": _text, "day": _day, "by": _text},
 }
 """Method → its arguments, each with the function that reads it. Nothing else can be asked."""
 

@@ -16,7 +16,7 @@ from etl.contracts.globs import matches, overlap
 from etl.contracts.tables import bronze_table, silver_table
 from etl.errors import CatalogError, Problem, UsageError
 from etl.goldfile import GoldFile, read_gold
-from etl.model import PIPELINES, Column, Contract, Kind, Layer, Reconcile, Table
+from etl.model import PIPELINES, Contract, ForeignKey, Kind, Layer, Reconcile, Table
 from etl.remembered import HERE, Memory, fingerprint_of
 
 _LAYERS = tuple(Layer)
@@ -177,11 +177,10 @@ class _Draft:
 
     def refuse_references(self, contracts: Mapping[str, Contract]) -> None:
         for contract in contracts.values():
-            for column in contract.columns:
-                fault = _reference_fault(contract, column, contracts)
-                source = column.reference.source if column.reference else ""
-                if fault and source not in self.perhaps_declared:
-                    self.refuse(contract.file, column.line, *fault)
+            for key in contract.references:
+                fault = _reference_fault(contract, key, contracts)
+                if fault and key.source not in self.perhaps_declared:
+                    self.refuse(contract.file, key.line, *fault)
 
     def tables(self, contracts: Mapping[str, Contract]) -> dict[str, Table]:
         found: dict[str, Table] = {}
@@ -286,37 +285,46 @@ def _reconcile_fault(catalog: Catalog, table: str, reconcile: Reconcile) -> tupl
 
 
 def _reference_fault(
-    contract: Contract, column: Column, contracts: Mapping[str, Contract]
+    contract: Contract, key: ForeignKey, contracts: Mapping[str, Contract]
 ) -> tuple[str, str] | None:
-    """What is wrong with a column's foreign key, and what to do."""
-    if column.reference is None:
-        return None
-    to = f"{column.reference.source}.{column.reference.column}"
-    parent = contracts.get(column.reference.source)
+    """What is wrong with a foreign key, and what to do."""
+    own, to = ", ".join(key.columns), ", ".join(f"{key.source}.{column}" for column in key.to)
+    parent = contracts.get(key.source)
     if parent is None:
-        hint = (
-            did_you_mean(column.reference.source, [*contracts]) or f"The sources are {', '.join(contracts)}."
-        )
-        return f"{column.name!r} refers to {to}, but there is no such source.", hint
+        hint = did_you_mean(key.source, [*contracts]) or f"The sources are {', '.join(contracts)}."
+        return f"{own!r} refers to {to}, but there is no such source.", hint
     if parent is contract:
-        return (
-            f"{column.name!r} refers to its own source, which is not supported.",
-            "Leave the relationship out.",
+        hint = (
+            "Leave the relationship out; a check of a gold file can look for rows whose parent is not there."
         )
+        return f"{own!r} refers to its own source, which is not supported.", hint
     if parent.silver_table is None:
-        return (
-            f"{column.name!r} refers to {to}, but {parent.source} is a bronze-only feed.",
-            "It has no keys to find.",
-        )
-    if column.reference.column not in [one.name for one in parent.columns]:
-        hint = did_you_mean(column.reference.column, [one.name for one in parent.columns])
-        return f"{column.name!r} refers to {to}, but {parent.source} has no such column.", hint
-    if parent.key != (column.reference.column,):
-        key = ", ".join(parent.key)
-        return f"{column.name!r} refers to {to}, which is not the whole key of {parent.source} ({key}).", ""
-    kind = parent.column(column.reference.column).kind
-    if kind is not column.kind:
-        return f"{column.name!r} is of type {column.kind}, but {to} of type {kind}.", "Give both one type."
+        hint = "It has no keys to find."
+        return f"{own!r} refers to {to}, but {parent.source} is a bronze-only feed.", hint
+    names = [one.name for one in parent.columns]
+    for column in key.to:
+        if column not in names:
+            hint = did_you_mean(column, names)
+            return f"{own!r} refers to {to}, but {parent.source} has no such column.", hint
+    if sorted(parent.key) != sorted(key.to):
+        whole = ", ".join(parent.key)
+        hint = _key_hint(parent, key)
+        return f"{own!r} refers to {to}, which is not the whole key of {parent.source} ({whole}).", hint
+    return _kinds_fault(contract, key, parent)
+
+
+def _key_hint(parent: Contract, key: ForeignKey) -> str:
+    if len(parent.key) > 1 and set(key.to) < set(parent.key):
+        return "A key of several columns is named as a whole, by a relationship of the schema."
+    return "Refer to the key: only that is sure to name one row, and to stay."
+
+
+def _kinds_fault(contract: Contract, key: ForeignKey, parent: Contract) -> tuple[str, str] | None:
+    for own, to in zip(key.columns, key.to, strict=True):
+        kind, other = contract.column(own).kind, parent.column(to).kind
+        if kind is not other:
+            said = f"{own!r} is of type {kind}, but {parent.source}.{to} of type {other}."
+            return said, "Give both one type."
     return None
 
 

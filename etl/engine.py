@@ -11,7 +11,7 @@ from pathlib import Path
 from etl.errors import MetaLayerError
 from etl.execution import Ended, Execution
 from etl.model import Run, RunState
-from etl.steps import Tools
+from etl.tools import Tools
 
 POLL_SECONDS = 0.25
 

@@ -13,7 +13,8 @@ from etl.errors import MetaLayerError, RunCancelled
 from etl.facts import StageTiming
 from etl.ledger import NewTask
 from etl.model import Plan, Run, RunState, Step, TaskState
-from etl.steps import RunInterrupted, Steps, TaskSkipped, Tools, Work
+from etl.steps import RunInterrupted, Steps, TaskSkipped, Work
+from etl.tools import Tools
 
 Ended = tuple[RunState, str, int | None]  # how, why if not well, the version published
 

@@ -1,4 +1,4 @@
-"""Ibis phrases that mean the same on every warehouse: cleaning, guarded casts, calendar days, broken rules.
+"""Ibis phrases that mean the same on every warehouse: cleaning, guarded casts, broken rules.
 
 A guard is a regular expression tried before the cast, because each warehouse's own lenient cast accepts other
 things ('12.5' as 13, '0x10' as 16, 'epoch' as a day). What the guard refuses becomes NULL, never a rounded value.
@@ -6,29 +6,21 @@ things ('12.5' as 13, '0x10' as 16, 'epoch' as a day). What the guard refuses be
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import reduce
 
 import ibis
 from ibis.expr import types as ir
 
-from etl.model import Cleaning, Column, Kind
+from etl.days import calendar_day, calendar_moment, quick_calendar_day
+from etl.formats import as_pattern
+from etl.model import Cleaning, Column, Kind, Severity
 
 INTEGER_GUARD = r"^[+-]?[0-9]{1,18}$"
 WHITE_SPACE = " \t\n\r\v\f"
-ISO_DAY = "^[12][0-9]{3}-[0-9]{2}-[0-9]{2}$"
-MONTHS_OF_30 = (4, 6, 9, 11)
-DATE_PARTS = {
-    "YYYY": r"([0-9]{4})",
-    "MM": r"([0-9]{2})",
-    "DD": r"([0-9]{2})",
-    "M": r"([0-9]{1,2})",
-    "D": r"([0-9]{1,2})",
-    "HH": r"([0-9]{2})",
-    "mm": r"([0-9]{2})",
-    "SS": r"([0-9]{2})",
-}
-_TOKEN = re.compile("|".join(DATE_PARTS))
+HUNDREDTHS = 2  # decimals that a percent sign adds
 TRUE_WORDS, FALSE_WORDS = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 MAX_DIGITS = 38
 
@@ -57,16 +49,15 @@ def _trimmed(raw: ir.StringValue) -> ir.StringValue:
 
 
 def plain_number(text: ir.StringValue, how: Cleaning) -> ir.StringValue:
-    """A number's text in the one form the guards know: no signs of currency, no thousands, a point.
+    """A number's text in the one form the guards know: no signs of currency, no thousands, a point, the sign first.
 
     A separator is taken out only between groups of three, a sign of currency not between digits, and a point is no
     decimal comma: what is written another way ('12,50' where the comma parts thousands, '1€50') must not become a
     hundred times as much.
     """
-    for sign in how.currency_signs:
-        inside = text.re_search(f"[0-9.,] *{_as_pattern(sign)} *[0-9.,]")
-        text = ibis.ifelse(inside, text, text.replace(sign, ""))
-    text = text.strip() if how.currency_signs else text
+    text = _without_signs(text, how)
+    if how.negatives:
+        text = _negated(text, how.negatives)
     if how.thousands_separator:
         grouped = text.re_search(_grouped(how))
         text = ibis.ifelse(grouped, text.replace(how.thousands_separator, ""), text)
@@ -75,14 +66,35 @@ def plain_number(text: ir.StringValue, how: Cleaning) -> ir.StringValue:
     return text
 
 
+def _without_signs(text: ir.StringValue, how: Cleaning) -> ir.StringValue:
+    signs = (*how.currency_signs, "%") if how.percent else how.currency_signs
+    if not signs:
+        return text
+    # One condition for all of them: each use of the text doubles the statement.
+    stays = f"[0-9.,] *(?:(?:{_either(signs)}) *)+[0-9.,]" + ("|%[^%]*%" if how.percent else "")
+    bare = reduce(lambda left, sign: left.replace(sign, ""), signs, text)
+    return ibis.ifelse(text.re_search(stays), text, bare).strip()
+
+
+def _negated(text: ir.StringValue, forms: Sequence[str]) -> ir.StringValue:
+    """'-12.50' for '12.50-', if a form is '1-'. Only a number without a sign of its own: nothing is negated twice."""
+    ends = [tuple(part.strip() for part in form.split("1")) for form in forms]
+    number = r"(?:[0-9.,][^\n]*)?[0-9.,]"
+    written = "|".join(f"^{as_pattern(before)} *{number} *{as_pattern(after)}$" for before, after in ends)
+    around = [f"^(?:{_either(befores)}) *"] if (befores := {before for before, _ in ends if before}) else []
+    around += [f" *(?:{_either(afters)})$"] if (afters := {after for _, after in ends if after}) else []
+    return ibis.ifelse(text.re_search(written), "-" + text.re_replace("|".join(around), ""), text)
+
+
+def _either(texts: Collection[str]) -> str:
+    """A regular expression for any of some texts, the longest first."""
+    return "|".join(map(as_pattern, sorted(texts, key=lambda one: (-len(one), one))))
+
+
 def _grouped(how: Cleaning) -> str:
     """The regular expression of a number whose thousands are parted."""
     sign = "," if how.decimal_comma else "[.]"
-    return f"^[+-]?[0-9]{{1,3}}({_as_pattern(how.thousands_separator)}[0-9]{{3}})+({sign}[0-9]*)?$"
-
-
-def _as_pattern(text: str) -> str:
-    return re.escape(text).replace(r"\ ", " ")  # an escaped blank is not known everywhere
+    return f"^[+-]?[0-9]{{1,3}}({as_pattern(how.thousands_separator)}[0-9]{{3}})+({sign}[0-9]*)?$"
 
 
 def safe_cast(text: ir.StringValue, column: Column, dialect: str = "") -> ir.Value:
@@ -95,13 +107,14 @@ def safe_cast(text: ir.StringValue, column: Column, dialect: str = "") -> ir.Val
             number = plain_number(text, column.cleaning)
             return _guarded(number, INTEGER_GUARD, "int64")
         case Kind.DECIMAL | Kind.RATIO:
-            number = plain_number(text, column.cleaning)
-            return _guarded(number, decimal_guard(column.decimals), decimal_type(column.decimals))
+            return _decimal(text, column)
         case Kind.DATE:
             day = quick_calendar_day if dialect == "duckdb" else calendar_day
-            return ibis.coalesce(*(day(text, form) for form in column.cleaning.formats))
+            names = column.cleaning.month_names
+            return ibis.coalesce(*(day(text, form, names) for form in column.cleaning.formats))
         case Kind.TIMESTAMP:
-            return ibis.coalesce(*(calendar_moment(text, form) for form in column.cleaning.formats))
+            names = column.cleaning.month_names
+            return ibis.coalesce(*(calendar_moment(text, form, names) for form in column.cleaning.formats))
         case Kind.BOOLEAN:
             word = text.lower()
             return ibis.cases(
@@ -109,6 +122,17 @@ def safe_cast(text: ir.StringValue, column: Column, dialect: str = "") -> ir.Val
             )
         case _:
             return text
+
+
+def _decimal(text: ir.StringValue, column: Column) -> ir.DecimalValue:
+    number, places = plain_number(text, column.cleaning), column.decimals
+    plain = _guarded(number, decimal_guard(places), decimal_type(places))
+    if not column.cleaning.percent:
+        return plain
+    # Two decimals fewer, so that a hundredth of it is exact too.
+    share = _guarded(number, decimal_guard(places - HUNDREDTHS), decimal_type(places - HUNDREDTHS))
+    hundredth = (share * ibis.literal(Decimal("0.01"), "decimal(3,2)")).cast(decimal_type(places))
+    return ibis.ifelse(text.contains("%"), hundredth, plain)
 
 
 def decimal_guard(decimals: int) -> str:
@@ -138,96 +162,23 @@ def _guarded(text: ir.StringValue, guard: str, to: str) -> ir.Value:
     return ibis.ifelse(text.re_search(guard), text.cast(to), ibis.null(to))
 
 
-def pattern_of(form: str) -> str:
-    """The regular expression of a date format: `DD/MM/YYYY` → `^([0-9]{2})/([0-9]{2})/([0-9]{4})$`."""
-    parts, at = [], 0
-    for token in _TOKEN.finditer(form):
-        parts += [re.escape(form[at : token.start()]).replace(r"\ ", " "), DATE_PARTS[token.group()]]
-        at = token.end()
-    return "^" + "".join(parts) + re.escape(form[at:]) + "$"
-
-
-def _tokens(form: str) -> list[str]:
-    return [token.group() for token in _TOKEN.finditer(form)]
-
-
-def _part(text: ir.StringValue, form: str, names: Sequence[str]) -> ir.IntegerValue:
-    tokens = _tokens(form)
-    index = next((i for i, token in enumerate(tokens) if token in names), None)
-    if index is None:
-        return ibis.literal(0, "int64")
-    if form == "YYYY-MM-DD":  # the common case: fixed places are several times cheaper than a second match
-        start, length = {"YYYY": (0, 4), "MM": (5, 2), "DD": (8, 2)}[names[0]]
-        return text.substr(start, length).cast("int64")
-    return text.re_extract(pattern_of(form), index + 1).cast("int64")
-
-
-def _real_day(year: ir.IntegerValue, month: ir.IntegerValue, day: ir.IntegerValue) -> ir.BooleanValue:
-    leap = ((year % 4 == 0) & (year % 100 != 0)) | (year % 400 == 0)
-    longest = ibis.cases(
-        (month == 2, ibis.ifelse(leap, 29, 28)),  # noqa: PLR2004
-        (month.isin(MONTHS_OF_30), 30),
-        else_=31,
-    )
-    return year.between(1000, 2999) & month.between(1, 12) & (day >= 1) & (day <= longest)
-
-
-def calendar_day(text: ir.StringValue, form: str) -> ir.DateValue:
-    """The day, if the text has this form and names a real day of the years 1000 to 2999."""
-    fits = text.re_search(pattern_of(form))
-    if form == "YYYY-MM-DD":
-        year, month, day = (_part(text, form, (name,)) for name in ("YYYY", "MM", "DD"))
-        iso = text
-    else:
-        year, month, day = (_part(text, form, names) for names in (("YYYY",), ("MM", "M"), ("DD", "D")))
-        iso = _iso(year, month, day)
-    # Two nested cases: the parts are only cast where the form fits, the day only where it is real.
-    real = ibis.ifelse(fits, _real_day(year, month, day), False)
-    return ibis.ifelse(real, iso.cast("date"), ibis.null("date"))
-
-
-def quick_calendar_day(text: ir.StringValue, form: str) -> ir.DateValue:
-    """As `calendar_day`, where the warehouse knows the calendar and its lenient cast gives NULL for no real day."""
-    if form != "YYYY-MM-DD":
-        return calendar_day(text, form)
-    return ibis.ifelse(text.re_search(ISO_DAY), text.try_cast("date"), ibis.null("date"))
-
-
-def calendar_moment(text: ir.StringValue, form: str) -> ir.TimestampValue:
-    """The moment in UTC, if the text has this form, names a real day and an hour of it."""
-    fits = text.re_search(pattern_of(form))
-    year, month, day = (_part(text, form, names) for names in (("YYYY",), ("MM", "M"), ("DD", "D")))
-    hour, minute, second = (_part(text, form, (name,)) for name in ("HH", "mm", "SS"))
-    in_day = hour.between(0, 23) & minute.between(0, 59) & second.between(0, 59)
-    real = ibis.ifelse(fits, _real_day(year, month, day) & in_day, False)
-    clock = ibis.literal(":").join([_two(hour), _two(minute), _two(second)])
-    moment = (_iso(year, month, day) + " " + clock).cast("timestamp")
-    return ibis.ifelse(real, moment, ibis.null("timestamp"))
-
-
-def _iso(year: ir.IntegerValue, month: ir.IntegerValue, day: ir.IntegerValue) -> ir.StringValue:
-    return ibis.literal("-").join([year.cast("string"), _two(month), _two(day)])
-
-
-def _two(number: ir.IntegerValue) -> ir.StringValue:
-    return ibis.ifelse(number < 10, "0" + number.cast("string"), number.cast("string"))  # noqa: PLR2004
-
-
 def broken_rules(column: Column, text: ir.StringValue, value: ir.Value) -> list[tuple[str, ir.BooleanValue]]:
-    """The rules of one column as (reason, condition that is true for a row that breaks it)."""
+    """The rules of one column that quarantine, as (reason, condition that is true for a row that breaks it)."""
     rules: list[tuple[str, ir.BooleanValue]] = []
-    if column.required:
+    if column.required and _quarantines(column, "present"):
         rules.append((f"{column.name} is missing", text.isnull()))
     if column.kind is not Kind.TEXT:
         rules.append((f"{column.name} is not {_kind_in_words(column)}", text.notnull() & value.isnull()))
-    if column.minimum is not None:
-        rules.append((f"{column.name} is below {column.minimum}", value < _bound(column, column.minimum)))
-    if column.maximum is not None:
-        rules.append((f"{column.name} is above {column.maximum}", value > _bound(column, column.maximum)))
-    return rules + _text_rules(column, text)
+    rules += [(f"{column.name} is below {said}", value < bound) for said, bound in _low(column)]
+    rules += [(f"{column.name} is above {said}", value > bound) for said, bound in _high(column)]
+    return rules + _text_rules(column, text, value)
 
 
-def _text_rules(column: Column, text: ir.StringValue) -> list[tuple[str, ir.BooleanValue]]:
+def _quarantines(column: Column, rule: str) -> bool:
+    return column.severity(rule) is Severity.QUARANTINE
+
+
+def _text_rules(column: Column, text: ir.StringValue, value: ir.Value) -> list[tuple[str, ir.BooleanValue]]:
     rules: list[tuple[str, ir.BooleanValue]] = []
     if column.min_length is not None:
         few = text.length() < column.min_length
@@ -235,23 +186,50 @@ def _text_rules(column: Column, text: ir.StringValue) -> list[tuple[str, ir.Bool
     if column.max_length is not None:
         many = text.length() > column.max_length
         rules.append((f"{column.name} is longer than {column.max_length} characters", many))
-    if column.pattern:
+    if column.pattern and _quarantines(column, "form"):
         unlike = text.notnull() & ~text.re_search(f"^(?:{column.pattern})$")
         rules.append((f"{column.name} does not have the agreed form", unlike))
-    if column.accepted:
-        strange = text.notnull() & ~text.isin(list(column.accepted))
+    if column.accepted and _quarantines(column, "accepted"):
+        strange = value.notnull() & ~value.isin(_accepted(column))
         rules.append((f"{column.name} is not an accepted value", strange))
     return rules
 
 
-def _bound(column: Column, bound: object) -> ir.Value:
-    if column.kind is Kind.INTEGER:
-        return (
-            ibis.literal(bound, decimal_type(0))
-            if str(bound).isdigit() is False
-            else ibis.literal(int(str(bound)))
-        )
-    return ibis.literal(bound, decimal_type(column.decimals))
+def _accepted(column: Column) -> Sequence[ir.Value] | Sequence[str]:
+    match column.kind:
+        case Kind.INTEGER:
+            return [ibis.literal(int(one), "int64") for one in column.accepted]
+        case Kind.DECIMAL:
+            return [_decimal_literal(column, Decimal(one)) for one in column.accepted]
+        case Kind.DATE:
+            return [ibis.literal(one).cast("date") for one in column.accepted]
+        case _:
+            return list(column.accepted)
+
+
+def _low(column: Column) -> list[tuple[str, ir.Value]]:
+    return _bounds(column, column.minimum, column.earliest)
+
+
+def _high(column: Column) -> list[tuple[str, ir.Value]]:
+    return _bounds(column, column.maximum, column.latest)
+
+
+def _bounds(column: Column, number: Decimal | None, moment: datetime | None) -> list[tuple[str, ir.Value]]:
+    """The bound in words and as a value; none where there is no bound."""
+    if number is not None:
+        whole = column.kind is Kind.INTEGER and abs(number) < 10**18
+        literal = ibis.literal(int(number), "int64") if whole else _decimal_literal(column, number)
+        return [(str(number), literal)]
+    if moment is not None:
+        by_day = column.kind is Kind.DATE
+        written = str(moment.date()) if by_day else moment.replace(tzinfo=None).isoformat(" ")
+        return [(written, ibis.literal(written).cast("date" if by_day else "timestamp"))]
+    return []
+
+
+def _decimal_literal(column: Column, number: Decimal) -> ir.Value:
+    return ibis.literal(number, decimal_type(column.decimals if column.kind is Kind.DECIMAL else 0))
 
 
 def _kind_in_words(column: Column) -> str:

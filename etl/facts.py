@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl.model import (
+    EXACT,
     CheckResult,
     CheckState,
     Field,
@@ -131,6 +132,28 @@ class Accounts:
 
 
 @dataclass(frozen=True)
+class GoldTotal:
+    """The sum of a gold column that declares what it reconciles with, and the sum of that silver column, now."""
+
+    table: str  # qualified
+    column: str
+    unit: str
+    source_table: str  # qualified, silver
+    source_column: str
+    source: str  # the contract's
+    gold: Decimal
+    silver: Decimal
+    rows: int  # of gold
+    silver_rows: int
+    stale: bool  # silver is newer than what gold was built from
+
+    @property
+    def difference(self) -> Decimal:
+        """What gold lacks or has too much. 0 when they agree."""
+        return EXACT.subtract(self.gold, self.silver)
+
+
+@dataclass(frozen=True)
 class BatchFacts:
     """One batch as the ledger of files knows it."""
 
@@ -176,6 +199,17 @@ class ReasonCount:
     reason: str
     rows: int
     unreadable: bool = False
+
+
+@dataclass(frozen=True)
+class UnreadableCount:
+    """Unreadable lines of a source for one reason; how many of them have a correction or were discarded."""
+
+    source: str
+    reason: str
+    lines: int
+    corrected: int = 0
+    discarded: int = 0
 
 
 @dataclass(frozen=True)
@@ -303,7 +337,11 @@ class ReportSection:
 
 @dataclass(frozen=True)
 class Report:
-    """The validation report as kept with an orchestrator run. `rests_on` are sentences."""
+    """The validation report as kept with an orchestrator run. `rests_on` are sentences.
+
+    `evidence` are the same facts as plain JSON values, to be read by a program; `digest` is the SHA-256 of all
+    but itself and the number (see etl.report.pack).
+    """
 
     report_id: int
     run_id: int
@@ -316,6 +354,8 @@ class Report:
     sections: tuple[ReportSection, ...]
     next_due: datetime | None
     sample: bool = False
+    evidence: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""  # "" on one kept before reports had it
 
 
 @dataclass(frozen=True)

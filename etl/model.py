@@ -110,6 +110,9 @@ class Cleaning:
     thousands_separator: str = ""
     currency_signs: tuple[str, ...] = ()
     formats: tuple[str, ...] = ("YYYY-MM-DD",)
+    negatives: tuple[str, ...] = ()  # how a number below zero is written, the digit 1 for the number: "(1)", "1-"
+    percent: bool = False  # a number that ends in % is a hundredth of what it says
+    month_names: tuple[tuple[str, ...], ...] = ()  # the spellings of each month, January first; () for English
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ class Reference:
 
     source: str
     column: str
+    severity: Severity = Severity.QUARANTINE
 
 
 @dataclass(frozen=True)
@@ -127,11 +131,18 @@ class ForeignKey:
     columns: tuple[str, ...]
     source: str
     to: tuple[str, ...]
+    severity: Severity = Severity.QUARANTINE
+    line: int = 0
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a source. `decimals` is the most a decimal may carry; `amount` names its currency."""
+    """One column of a source. `decimals` is the most a decimal may carry; `amount` names its currency.
+
+    `earliest` and `latest` bound a date (by midnight) or a timestamp, as `minimum` and `maximum` bound a number.
+    `accepted` holds texts, also of numbers and days. `severities` says what a broken rule does, for the rules
+    "present", "accepted", "form" and "unique", where it is not what they do by themselves.
+    """
 
     name: str
     kind: Kind
@@ -150,6 +161,14 @@ class Column:
     reference: Reference | None = None
     aliases: tuple[str, ...] = ()
     cleaning: Cleaning = field(default_factory=Cleaning)
+    earliest: datetime | None = None
+    latest: datetime | None = None
+    severities: tuple[tuple[str, Severity], ...] = ()
+
+    def severity(self, rule: str) -> Severity:
+        """What a row that breaks the rule causes. A repeated value cannot be set aside: it blocks."""
+        own = Severity.BLOCK if rule == "unique" else Severity.QUARANTINE
+        return dict(self.severities).get(rule, own)
 
 
 @dataclass(frozen=True)
@@ -187,7 +206,7 @@ class Contract:
     key: tuple[str, ...]
     newest_by: str | None
     fresh_within: timedelta | None
-    unknown_columns: str  # "ignore" or "block"
+    unknown_columns: str  # "ignore", "block" or "evolve"
     rules: tuple[Rule, ...]
     fingerprint: str
     composite_references: tuple[ForeignKey, ...] = ()  # those of several columns
@@ -196,9 +215,9 @@ class Contract:
     def references(self) -> tuple[ForeignKey, ...]:
         """Every foreign key: those of one column in the order of the columns, then the composite ones."""
         single = tuple(
-            ForeignKey((column.name,), column.reference.source, (column.reference.column,))
+            ForeignKey((column.name,), to.source, (to.column,), to.severity, column.line)
             for column in self.columns
-            if column.reference
+            if (to := column.reference)
         )
         return single + self.composite_references
 
@@ -304,6 +323,7 @@ class Batch:
     arrived_at: datetime
     run_id: int
     version: int
+    revision: int = 0  # how often it was read again
 
 
 @dataclass(frozen=True)

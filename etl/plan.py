@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from etl.catalog import Catalog
 from etl.errors import UsageError
 from etl.ledger import Ledger
+from etl.mends import Mend
 from etl.model import (
     LAYER_PIPELINE,
     PIPELINES,
@@ -25,6 +26,7 @@ from etl.model import (
 INIT = "init_db_schemas"
 MASTER = "master_etl_orchestrator"
 PUBLISH = "publish"
+MEND = "take_up_mends"
 BRONZE_STEPS = ("validate_source_data", "determine_processing_branch")
 
 
@@ -48,6 +50,7 @@ class State:
     new_files: Mapping[str, int]
     failed: frozenset[str] = frozenset()
     unexamined: frozenset[str] = frozenset()
+    mends: tuple[Mend, ...] = ()  # what people asked to mend and no run has taken up yet
 
 
 def read_state(
@@ -125,11 +128,13 @@ def make_plan(catalog: Catalog, selection: Selection, state: State) -> Plan:
             Step("create_schemas", "", "full", "asked for"),
             Step("migrate_ledger", "", "full", "asked for"),
         ]
+    steps += _mend_steps(state.mends)
+    mended = {f"bronze.{catalog.contracts[mend.source].bronze_table}" for mend in state.mends}
     bronze = [catalog.tables[name] for name in selection.tables if catalog.tables[name].layer is Layer.BRONZE]
     if bronze:
         systems = [(table, catalog.contracts[table.source or ""].system) for table in bronze]
         steps += _bronze_steps(systems, state)
-    changing = {table.name for table in bronze if state.new_files.get(table.name)}
+    changing = mended | {table.name for table in bronze if state.new_files.get(table.name)}
     for name in selection.tables:
         table = catalog.tables[name]
         if table.layer is Layer.BRONZE:
@@ -137,11 +142,28 @@ def make_plan(catalog: Catalog, selection: Selection, state: State) -> Plan:
         why = due(table, state, changing, name in selection.forced)
         if why:
             changing.add(name)
-            steps.append(Step(name, table.layer.value, "full", why, table.inputs))
+            how = mode(table, why, name in selection.forced)
+            steps.append(Step(name, table.layer.value, how, why, table.inputs))
     if any(step.layer in (Layer.SILVER, Layer.GOLD) for step in steps):
         steps.append(Step(PUBLISH, "", "full", "everything built becomes visible at once"))
     stale = _left_stale(catalog, selection, changing)
     return Plan(selection.pipeline, tuple(steps), stale)
+
+
+def _mend_steps(mends: Sequence[Mend]) -> list[Step]:
+    if not mends:
+        return []
+    kinds = [mend.kind.value for mend in mends]
+    waiting = ", ".join(f"{kinds.count(kind)} to {kind}" for kind in dict.fromkeys(kinds))
+    return [Step(MEND, Layer.BRONZE.value, "incremental", f"asked for: {waiting}")]
+
+
+def mode(table: Table, why: str, forced: bool) -> str:
+    """`incremental` where what has come can be merged into what stands; else `full`."""
+    anew = (Reason.NEVER_BUILT, Reason.CHANGED, Reason.FAILED, Reason.UNEXAMINED, Reason.ASKED)
+    if forced or table.layer is not Layer.SILVER or why.startswith(tuple(anew)):
+        return "full"
+    return "incremental"
 
 
 def _bronze_steps(bronze: Sequence[tuple[Table, str]], state: State) -> list[Step]:

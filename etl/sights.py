@@ -62,6 +62,8 @@ def _check_sight(standing: Standing, facts: CheckFacts) -> Sight:
         checks.UNREADABLE: f"{count(facts.result.failing, 'line')} of {source} unreadable",
         checks.FRESH: f"{source} is overdue",
         checks.IN_ORDER: f"An older file of {source} came back",
+        checks.VOLUME: f"{source} is of unusual size",
+        checks.SCHEMA: f"The columns of {source} are not as agreed",
     }
     headline = headlines.get(facts.check, f"{short}: {facts.check}")
     detail = facts.result.message or f"{facts.result.failing:,} of {facts.result.examined:,} rows"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
 from etl import checks, verdict
 from etl import plan as planning
-from etl.arrived import Arrived
 from etl.catalog import Catalog
 from etl.facts import (
     CheckFacts,
@@ -20,15 +19,18 @@ from etl.facts import (
 )
 from etl.ledger import Ledger
 from etl.model import (
+    Batch,
+    BatchState,
     Check,
     CheckResult,
     CheckState,
     Layer,
-    Severity,
     Table,
     TaskState,
 )
 from etl.warehouse import Warehouse
+from etl.warehouse.columns import columns_looked_at, drift_of
+from etl.watched import Seen, Watched, newest_landings
 
 HISTORY = 14
 TRIES = 3  # at reading everything while nothing is published
@@ -41,7 +43,7 @@ STATE_WORDS = {
 
 
 @dataclass(frozen=True)
-class Standing(Arrived):
+class Standing(Watched):
     """What follows from a snapshot: checks, tables, layers, verdict."""
 
     # -- checks ----------------------------------------------------------------------------------------------
@@ -53,8 +55,7 @@ class Standing(Arrived):
         for table in self.catalog.tables.values():
             declared = [*table.checks, *self._reconciling(table), *self._own(table)]
             found += [self._facts(check) for check in declared]
-            if table.layer is Layer.BRONZE and table.source:
-                found += [self._fresh(table), self._in_order(table)]
+            found += self.watched_of(table)
         return tuple(found)
 
     def _reconciling(self, table: Table) -> list[Check]:
@@ -69,79 +70,23 @@ class Standing(Arrived):
         if table.source is None:
             return []
         contract = self.catalog.contracts[table.source]
-        home = (
-            f"silver.{contract.silver_table}" if contract.silver_table else f"bronze.{contract.bronze_table}"
-        )
-        if table.name != home:
-            return []
-        own = [
-            Check(
-                checks.ROWS_CLOSE, home, Severity.BLOCK, description="Every line of every file is explained."
-            ),
-            Check(checks.UNREADABLE, home, Severity.WARN, description="Every line could be taken apart."),
-        ]
-        if contract.silver_table:
-            own.append(Check(checks.SET_ASIDE, home, Severity.WARN, description="No row broke a rule."))
-        return own + [
-            Check(f"{checks.MONEY_CLOSES} ({column.name})", home, Severity.BLOCK,
-                  description="Every cent in the files is found again.")
-            for column in contract.columns
-            if column.amount and contract.silver_table
-        ]  # fmt: skip
+        return [check for check in checks.declared_of_accounts(contract) if check.table == table.name]
 
     def _facts(self, check: Check) -> CheckFacts:
         place = (check.table, check.name)
-        never = CheckResult(
-            check.name,
-            check.table,
-            check.severity,
-            CheckState.UNEXAMINED,
-            0,
-            0,
-            0.0,
-            message="Never examined.",
-        )
+        result = self.results.get(place) or checks.never_examined(check)
         return CheckFacts(
-            check.name, check.table, check.severity, check.description, self.results.get(place, never),
+            check.name, check.table, check.severity, check.description, self._as_it_stands(result),
             self.result_history.get(place, ()),
         )  # fmt: skip
 
-    def _fresh(self, table: Table) -> CheckFacts:
-        fresh = self.freshness_of[table.source or ""]
-        examined = 0 if fresh.state is CheckState.UNEXAMINED else 1
-        failing = 1 if fresh.state is CheckState.WARNED else 0
-        result = CheckResult(
-            checks.FRESH, table.name, Severity.WARN, fresh.state, examined, failing, 0.0,
-            message=_fresh_words(fresh, self.now), version=self.version, examined_at=self.now,
-        )  # fmt: skip
-        return CheckFacts(
-            checks.FRESH,
-            table.name,
-            Severity.WARN,
-            "The newest file is younger than the contract promises.",
-            result,
-            (),
-        )
-
-    def _in_order(self, table: Table) -> CheckFacts:
-        """Suppliers resend whole months: the same bytes add nothing, and the newer ones stay in force."""
-        source = table.source or ""
-        examined = sum(arrival.source == source for arrival in self.arrivals)
-        older = self.came_back(source)
-        message = (
-            f"{older.path} holds what came in before newer files, which stay in force. Nothing is lost; when the "
-            "newest file is sent again this is over"
-            if older
-            else ""
-        )
-        result = CheckResult(
-            checks.IN_ORDER, table.name, Severity.WARN,
-            checks.state_of(examined, 1 if older else 0, Severity.WARN), examined, 1 if older else 0, 0.0,
-            message=message, version=self.version, examined_at=self.now,
-        )  # fmt: skip
-        return CheckFacts(
-            checks.IN_ORDER, table.name, Severity.WARN, "No known file arrived after newer ones.", result, ()
-        )
+    def _as_it_stands(self, result: CheckResult) -> CheckResult:
+        """A pass on an older version than the published one says nothing of what is published."""
+        stands = self.published.get(result.table)
+        if result.state is not CheckState.PASSED or stands is None or result.version >= stands.version:
+            return result
+        message = f"Passed on version {result.version}; version {stands.version} has not been examined."
+        return replace(result, state=CheckState.UNEXAMINED, message=message)
 
     # -- tables and layers -----------------------------------------------------------------------------------
 
@@ -153,7 +98,7 @@ class Standing(Arrived):
     def _table(self, table: Table) -> TableFacts:
         stands = self.published.get(table.name)
         state, note = self._state_of(
-            [facts for facts in self.checks if facts.table == table.name], bool(stands)
+            [facts for facts in self.checks if facts.table == table.name and not _quiet(facts)], bool(stands)
         )
         task_state, message = self.task_states.get(table.name, (None, ""))
         troubled = task_state in (TaskState.FAILED, TaskState.SKIPPED)
@@ -207,7 +152,8 @@ class Standing(Arrived):
     def _layer(self, layer: Layer) -> LayerFacts:
         tables = [table for table in self.tables if table.layer is layer]
         built = [table for table in tables if table.version]
-        own = [facts for facts in self.checks if facts.table in {table.name for table in tables}]
+        names = {table.name for table in tables}
+        own = [facts for facts in self.checks if facts.table in names and not _quiet(facts)]
         state, note = _worst_in_words([facts.result.state for facts in own]) if built else (
             CheckState.UNEXAMINED, "Never built",
         )  # fmt: skip
@@ -234,6 +180,11 @@ class Standing(Arrived):
         return verdict.decide(
             tables=self.tables, checks=self.checks, accounts=self.accounts, problems=self.problems
         )
+
+
+def _quiet(facts: CheckFacts) -> bool:
+    """Whether this check has too little history to say anything: it takes no colour away from what was examined."""
+    return facts.check in (checks.VOLUME, checks.SCHEMA) and facts.result.state is CheckState.UNEXAMINED
 
 
 def _worst_in_words(states: Sequence[CheckState]) -> tuple[CheckState, str]:
@@ -263,15 +214,6 @@ def _rows_at(table: TableFacts, version: int) -> int:
     return next((rows for at, rows in reversed(table.history) if at <= version), 0)
 
 
-def _fresh_words(fresh: Freshness, now: datetime) -> str:
-    if fresh.newest_arrival is None:
-        return "No file has arrived yet."
-    if fresh.fresh_within is None:
-        return "The contract makes no promise."
-    hours = (now - fresh.newest_arrival).total_seconds() / 3600
-    return f"Newest file {hours:,.1f} h ago; promised every {fresh.fresh_within.total_seconds() / 3600:g} h."
-
-
 def read_standing(
     catalog: Catalog,
     warehouse: Warehouse,
@@ -297,10 +239,11 @@ def _read(
     version: int,
 ) -> Standing:
     results = {(result.table, result.check): result for result in ledger.latest_checks()}
+    batches = tuple(warehouse.batches())
     return Standing(
         catalog=catalog,
         published=warehouse.published(),
-        batches_read=tuple(warehouse.batches()),
+        batches_read=batches,
         arrivals=tuple(warehouse.arrivals()),
         history=warehouse.history(HISTORY),
         sizes=warehouse.sizes(),
@@ -311,4 +254,19 @@ def _read(
         version=version,
         now=clock(),
         problems=problems,
+        seen=_seen(warehouse, ledger, batches),
     )
+
+
+def _seen(warehouse: Warehouse, ledger: Ledger, batches: Sequence[Batch]) -> Seen:
+    """What is known of the newest landings and of the files that were refused."""
+    newest = [batch.batch_id for batch in newest_landings(batches)]
+    refused = [batch.batch_id for batch in batches if batch.state is BatchState.REFUSED]
+    with warehouse.session() as session:
+        withdrawn = "select batch_id from bronze._marks where kind = 'withdraw' and lifted_at is null"
+        return Seen(
+            ledger.incidents(),
+            columns_looked_at(session, newest),
+            drift_of(session, [*newest, *refused]),
+            frozenset(batch_id for (batch_id,) in session.rows(withdrawn)),
+        )

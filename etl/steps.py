@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from pathlib import Path
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 
-from etl import accounts, checks
+from etl import checks
 from etl import plan as planning
-from etl.catalog import Catalog
+from etl.building import Building, told_of
 from etl.errors import MetaLayerError, WarehouseError
-from etl.layers import bronze, gold, silver
-from etl.ledger import Ledger
+from etl.layers import bronze, silver
+from etl.mending import Mender
+from etl.mends import Mend
 from etl.model import (
     Batch,
     BatchState,
@@ -29,36 +29,8 @@ from etl.model import (
     Table,
 )
 from etl.reader import Reader
-from etl.remembered import Memory
-from etl.warehouse import Built, Publication, Warehouse
-
-THIS_VERSION = 0  # in a built table's inputs: the version that is being published
-
-
-@dataclass(frozen=True)
-class Retry:
-    """How often and how patiently a transient fault is tried again."""
-
-    attempts: int = 4
-    first_wait_seconds: float = 0.5
-    longest_wait_seconds: float = 10.0
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What an execution works with."""
-
-    catalog: Catalog
-    warehouse: Warehouse
-    ledger: Ledger
-    clock: Callable[[], datetime]
-    roots: Callable[[], Sequence[Path]]
-    reader: Callable[[Sequence[Path]], Reader]
-    bronze_file: Callable[[Contract, str], Path]  # (contract, batch_id) → where its Parquet file goes
-    migrate: Callable[[], str]
-    retry: Retry = field(default_factory=Retry)
-    compiled: dict[str, silver.SilverSQL] = field(default_factory=dict)
-    memory: Memory = field(default_factory=lambda: Memory(None))
+from etl.tools import Tools
+from etl.warehouse import Publication
 
 
 class TaskSkipped(MetaLayerError):
@@ -80,7 +52,8 @@ class Steps:
         self.tools = tools
         self.plan = Plan("", ())
         self.selection = planning.Selection("", (), frozenset())
-        self.built: dict[str, Built] = {}
+        self.building = Building(tools)
+        self.built = self.building.built
         self.failed: dict[str, str] = {}  # table or step → its message
         self.landed: set[str] = set()  # bronze tables that got new batches in this run
         self.results: list[CheckResult] = []
@@ -88,6 +61,7 @@ class Steps:
         self._check_cancelled = check_cancelled
         self._inventory = bronze.Inventory({}, (), ())
         self._waiting: dict[str, list[bronze.Found]] = {}
+        self._mends: list[Mend] = []
         self._ingests: dict[str, bronze.Ingest] = {}  # by table; one for all attempts
         self._reader: Reader | None = None
         self._state = planning.State({}, {})  # as it was when the run was planned
@@ -98,8 +72,12 @@ class Steps:
         has_bronze = any(name.startswith("bronze.") for name in selection.tables)
         self._survey_landing() if has_bronze else None
         counts = {name: len(files) for name, files in self._waiting.items()}
-        self._state = planning.read_state(
-            self.tools.catalog, self.tools.warehouse.published(), self.tools.ledger, counts
+        self._mends = [m for m in self.tools.ledger.waiting_mends() if self._concerns(m, selection)]
+        self._state = replace(
+            planning.read_state(
+                self.tools.catalog, self.tools.warehouse.published(), self.tools.ledger, counts
+            ),
+            mends=tuple(self._mends),
         )
         self.selection = selection
         self.plan = planning.make_plan(self.tools.catalog, selection, self._state)
@@ -110,6 +88,12 @@ class Steps:
         if run.from_run is not None:
             return planning.continue_from(self.tools.catalog, self.tools.ledger.run(run.from_run))
         return planning.select(self.tools.catalog, run.targets, full=run.full, downstream=run.downstream)
+
+    def _concerns(self, mend: Mend, selection: planning.Selection) -> bool:
+        """Whether a mend is of a source that this run brings up to date. One of a source that is gone waits."""
+        contract = self.tools.catalog.contracts.get(mend.source)
+        own = {f"bronze.{contract.bronze_table}", f"silver.{contract.silver_table}"} if contract else set()
+        return not own.isdisjoint(selection.tables)
 
     def _survey_landing(self) -> None:
         contracts = self.tools.catalog.contracts.values()
@@ -129,6 +113,7 @@ class Steps:
             "validate_source_data": self._validate_sources,
             "determine_processing_branch": self._determine_branch,
             "validate": self._validate_bronze,
+            planning.MEND: self._take_up_mends,
             "publish": self._publish,
         }
         if step.name in named:
@@ -147,6 +132,19 @@ class Steps:
             self._reader.close()
         with suppress(WarehouseError):  # leftovers are swept again at the next start
             self.tools.warehouse.drop_builds()
+
+    def _take_up_mends(self) -> tuple[int | None, str]:
+        """Each on its own: one that cannot be done is refused with its reason and the others go on."""
+        mender = Mender(self.tools, self.run.run_id, self._open_reader)
+        said = []
+        for mend in tuple(self._mends):
+            self._check_cancelled()
+            applied, message = mender.take_up(mend)
+            if applied:
+                self.landed.add(f"bronze.{self.tools.catalog.contracts[mend.source].bronze_table}")
+            said.append(message)
+            self._mends.remove(mend)
+        return None, "; ".join(dict.fromkeys(said))
 
     # -- bronze ----------------------------------------------------------------------------------------------
 
@@ -177,7 +175,7 @@ class Steps:
             warehouse=self.tools.warehouse,
             reader=self._open_reader(),
             contract=contract,
-            target=lambda batch_id: self.tools.bronze_file(contract, batch_id),
+            target=lambda batch_id: self.tools.bronze_file(contract, batch_id, 0),
             run_id=self.run.run_id,
             clock=self.tools.clock,
             check_cancelled=self._check_cancelled,
@@ -212,22 +210,13 @@ class Steps:
         for contract in contracts:
             found = self._accounts_of(contract, batches)
             rows, money = rows + found[0], money + found[1]
-        if contracts:
+        if rows:
             self.tools.warehouse.publish(
                 Publication(self.run.run_id, (), tuple(rows), tuple(money), self.tools.clock())
             )
             self._keep_accounts(batches)
 
     # -- silver and gold -------------------------------------------------------------------------------------
-
-    def _names(self) -> dict[str, str]:
-        """How SQL reads every silver and gold table in this run: as built aside, or as published."""
-        tables = self.tools.catalog.tables.values()
-        return {
-            table.name: self.tools.warehouse.physical(table.name, table.name in self.built)
-            for table in tables
-            if table.layer is not Layer.BRONZE
-        }
 
     def _require_due(self, table: Table) -> str:
         """Why the table is due now that its inputs are done; "" when it is not. Raises TaskSkipped."""
@@ -248,45 +237,18 @@ class Steps:
         return why
 
     def _build_silver(self, table: Table) -> tuple[int | None, str]:
-        if not self._require_due(table):
+        why = self._require_due(table)
+        if not why:
             return None, "Nothing new."
-        contract = self._contract_of(table)
-        sql = self._compiled(contract)
-        with _told_of(table), self.tools.warehouse.session() as session:
-            rows = silver.build(session, contract, sql)
-        self.built[table.name] = self._as_built(table, rows, silver.beside(contract))
-        return self._examined(table, rows)
-
-    def _compiled(self, contract: Contract) -> silver.SilverSQL:
-        names = self._names()
-        parents = {
-            column.name: silver.parent_of(column.reference, self.tools.catalog.contracts)
-            for column in contract.columns
-            if column.reference
-        }
-        used = {parent.table: names[parent.table] for parent in parents.values()}
-        return silver.compiled(
-            contract, parents, used, self.tools.warehouse.dialect, self.tools.compiled, self.tools.memory
-        )
+        mode = planning.mode(table, why, table.name in self.selection.forced)
+        rows, how = self.building.silver(table, self._contract_of(table), mode)
+        rows, message = self._examined(table, rows)
+        return rows, f"{message} {how}." if how else message
 
     def _build_gold(self, table: Table) -> tuple[int | None, str]:
         if not self._require_due(table):
             return None, "Nothing new."
-        with _told_of(table), self.tools.warehouse.session() as session:
-            rows = gold.build(session, table, self._names(), self.tools.warehouse.dialect)
-        self.built[table.name] = self._as_built(table, rows, ())
-        return self._examined(table, rows)
-
-    def _as_built(self, table: Table, rows: int, beside: tuple[str, ...]) -> Built:
-        published = self.tools.warehouse.published()
-        inputs = tuple(
-            (
-                name,
-                THIS_VERSION if name in self.built else published[name].version if name in published else -1,
-            )
-            for name in table.inputs
-        )
-        return Built(table.name, table.fingerprint, inputs, rows, beside)
+        return self._examined(table, self.building.gold(table))
 
     def _examined(self, table: Table, rows: int) -> tuple[int, str]:
         try:
@@ -300,9 +262,13 @@ class Steps:
 
     def _examine(self, table: Table) -> list[CheckResult]:
         """The results of a table's checks as it was built. Raises ChecksBlocked when a blocking one failed."""
-        with _told_of(table), self.tools.warehouse.session() as session:
+        with told_of(table), self.tools.warehouse.session() as session:
             examiner = checks.Examiner(
-                session, self._names(), self.tools.warehouse.dialect, self.tools.clock(), self.run.run_id
+                session,
+                self.building.names(),
+                self.tools.warehouse.dialect,
+                self.tools.clock(),
+                self.run.run_id,
             )
             results = examiner.examine(table)
         try:
@@ -342,23 +308,18 @@ class Steps:
         self, contract: Contract, batches: Sequence[Batch]
     ) -> tuple[list[RowAccount], list[MoneyAccount]]:
         """The accounts of a source as they will stand, closed; its own checks are added to the results."""
-        table = f"silver.{contract.silver_table}"
-        built = table in self.built
-        published = self.tools.warehouse.published().get(table)
-        side = None
-        taken = frozenset(batch.batch_id for batch in batches) if built else frozenset[str]()
-        if contract.silver_table and (built or published):
-            side = accounts.side_of(self.tools.warehouse, contract, built)
-        if published and not built:
-            upto = dict(published.inputs).get(f"bronze.{contract.bronze_table}", 0)
-            taken = frozenset(batch.batch_id for batch in batches if batch.version <= upto)
-        amounts = dict(self._compiled(contract).amounts) if contract.silver_table else {}
-        if published and not built and published.fingerprint != self.tools.catalog.tables[table].fingerprint:
-            amounts = {}  # silver was read by an older contract; its money account stands until it is built anew
+        started = time.perf_counter()
+        rows, money = self.building.accounts_of(contract, batches)
+        if not rows:  # nothing has landed, or the last account stands
+            return rows, money
+        aside = self.tools.warehouse.physical(
+            silver.quarantine_table(contract), f"silver.{contract.silver_table}" in self.built
+        )
         with self.tools.warehouse.session() as session:
-            rows, money = accounts.draw_up(session, contract, batches, taken, side, amounts)
-            accounts.require_closed(session, contract, rows, money, side)
-        found = checks.account_checks(contract, rows, money, self.tools.clock(), self.run.run_id)
+            seconds = time.perf_counter() - started
+            found = checks.AccountExaminer(
+                session, contract, aside, self.tools.clock(), self.run.run_id, seconds
+            ).examine(rows, money)
         self.results = [
             r for r in self.results if (r.table, r.check) not in {(f.table, f.check) for f in found}
         ]
@@ -380,17 +341,3 @@ class Steps:
         self.tools.ledger.save_accounts(version, rows, money)
         if not self.version:
             self.tools.ledger.save_checks([replace(result, version=version) for result in self.results])
-
-
-@contextmanager
-def _told_of(table: Table) -> Iterator[None]:
-    """A statement that the warehouse refuses is told with the table and the file it comes from."""
-    try:
-        yield
-    except WarehouseError as fault:
-        first, _, rest = fault.message.partition("\n")
-        where = " ".join(rest.split())
-        raise WarehouseError(
-            f"{table.name} could not be built: {first.rstrip('.')}.",
-            f"Mend {table.file} or the data it meets{f' ({where})' if where else ''}, then run it again.",
-        ) from fault

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import data, quality_accounts, quality_checks, quality_quarantine, reads_quality, widgets, words
+from ui import (
+    batches,
+    data,
+    live,
+    quality_accounts,
+    quality_checks,
+    quality_quarantine,
+    reads_mending,
+    reads_quality,
+    widgets,
+    words,
+    workbench_asking,
+)
 
 widgets.header("Quality", data.provenance())
 widgets.refusal()
@@ -16,15 +28,17 @@ if not quality_accounts.anything_landed(accounts):
     widgets.empty("verified_user", "Nothing to examine yet", words.LAND_FILES)
     st.stop()
 
-where, examined, aside = st.tabs(["Accounts", "Checks", "Quarantine"], key="tab", bind="query-params")
+live.follow(lambda run: live.progress(run) if run else None)
+where, examined, aside, landed = st.tabs(
+    ["Accounts", "Checks", "Quarantine", "Batches"], key="tab", bind="query-params"
+)
 with where:
-    quality_accounts.retention(accounts.retention)
-    quality_accounts.row_account(accounts.row_totals)
-    quality_accounts.money_account(accounts.money_totals)
-    quality_accounts.batches(accounts)
+    quality_accounts.draw(accounts)
 with examined:
     quality_checks.checks(reads_quality.checks())
 with aside:
-    quality_quarantine.quarantine(reads_quality.reasons(), accounts.retention)
-    quality_quarantine.unreadable(reads_quality.unreadable())
+    quality_quarantine.quarantine(accounts, reads_quality.reasons())
     quality_quarantine.refused(accounts.refused)
+with landed, widgets.boundary():
+    batches.batches(reads_mending.batches(), accounts, reads_mending.mends())
+workbench_asking.draw()

@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 
 from tests.requirements_met import CHROMIUM_NAMES, NOT_RUN, executable
+from tests.times import SECONDS_BEFORE_IT_HANGS
 
 FOLDERS = ("unit", "integration", "pages", "e2e", "faults")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The folder gives a test its mark."""
+    """The folder gives a test its mark, and the number of cases how long it may take."""
     for item in items:
+        if not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SECONDS_BEFORE_IT_HANGS))
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         if folder in FOLDERS:
             item.add_marker(folder)

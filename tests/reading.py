@@ -12,6 +12,7 @@ import duckdb
 
 from etl.model import Column, Contract, Dialect, Kind
 from etl.reader import Reader, ReadResult
+from etl.reader.grammar import AFTER_QUOTE, NOT_CLOSED, NUL, SPANS_UNSOUND, SPANS_WRONG, STRAY_RETURN
 
 SALES = ("sales_id", "product_id", "customer_id", "quantity", "sale_date", "sale_amount")
 
@@ -114,8 +115,17 @@ class Judged:
     """What becomes of the lines after the header, by physical line."""
 
     rows: dict[int, tuple[str | None, ...]]
-    unreadable: list[int]
+    unreadable: dict[int, str]
     blank: list[int]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A record looked for: its fields and the lines it spans, or why there is none."""
+
+    fields: tuple[str, ...]
+    spanned: int
+    fault: str = ""
 
 
 def judge_naively(
@@ -125,7 +135,7 @@ def judge_naively(
     lines = body.split(b"\n")
     if not lines[-1]:
         lines.pop()
-    judged, index = Judged({}, [], []), 0
+    judged, index = Judged({}, {}, []), 0
     while index < len(lines):
         number = first_line + index
         bare = _text(lines[index])
@@ -133,25 +143,35 @@ def judge_naively(
             judged.blank.append(number)
             index += 1
             continue
-        fields, spanned = _record(lines[index:], delimiter, quote)
-        if fields is not None and len(fields) == width:
-            judged.rows[number] = tuple(field or None for field in fields)
-            index += spanned
-        else:
-            judged.unreadable.append(number)
+        tried = _record(lines[index:], width, delimiter, quote)
+        fault = tried.fault or _miscounted(tried, width)
+        if fault:
+            judged.unreadable[number] = fault
             index += 1
+        else:
+            judged.rows[number] = tuple(field or None for field in tried.fields)
+            index += tried.spanned
     return judged
 
 
-def _record(  # noqa: C901 - one branch per sign, so that it can be held against the rule line by line
-    lines: Sequence[bytes], delimiter: str, quote: str
-) -> tuple[list[str] | None, int]:
-    fields: list[str] = []
+def _miscounted(tried: Tried, width: int) -> str:
+    found = len(tried.fields)
+    if found == width:
+        return ""
+    if tried.spanned > 1:
+        return SPANS_WRONG
+    return f"too {'few' if found < width else 'many'} fields: {found} instead of {width}"
+
+
+def _record(  # noqa: C901, PLR0912 - one branch per sign, so that it can be held against the rule line by line
+    lines: Sequence[bytes], width: int, delimiter: str, quote: str
+) -> Tried:
+    fields: tuple[str, ...] = ()
     current, state = "", "start"
     for spanned, line in enumerate(lines, start=1):
         text = _text(line)
         if text is None:
-            return None, spanned
+            return Tried(fields, spanned, SPANS_UNSOUND if spanned > 1 else _unsound(line))
         place = 0
         while state == "quoted" or text[place:].strip("\r"):
             if state == "quoted" and place == len(text):
@@ -164,16 +184,20 @@ def _record(  # noqa: C901 - one branch per sign, so that it can be held against
             elif state == "start" and sign == quote:
                 state = "quoted"
             elif sign == delimiter:
-                fields, current, state = [*fields, current], "", "start"
-            elif state == "closed" or sign == "\r":
-                return None, spanned
+                fields, current, state = (*fields, current), "", "start"
+            elif state == "closed":
+                return Tried(fields, spanned, NOT_CLOSED if spanned > 1 else AFTER_QUOTE)
+            elif sign == "\r":
+                return Tried(fields, spanned, STRAY_RETURN)
             else:
                 current, state = current + sign, "bare"
             place += 1
         if state != "quoted":
-            return [*fields, current], spanned
+            return Tried((*fields, current), spanned)
+        if len(fields) >= width:
+            return Tried(fields, spanned, SPANS_WRONG)
         current += "\n"
-    return None, len(lines)
+    return Tried(fields, len(lines), NOT_CLOSED)
 
 
 def _text(line: bytes) -> str | None:
@@ -182,3 +206,7 @@ def _text(line: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return None if "\0" in text else text
+
+
+def _unsound(line: bytes) -> str:
+    return NUL if b"\0" in line else "not valid utf-8"

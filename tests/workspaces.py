@@ -10,7 +10,7 @@ from pathlib import Path
 from etl.model import Run
 from etl.service import Service, open_service
 from etl.settings import ROOT, Settings
-from etl.steps import Retry
+from etl.tools import Retry
 
 QUICK = Retry(attempts=3, first_wait_seconds=0.01, longest_wait_seconds=0.05)
 

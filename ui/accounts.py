@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from ui import row_links
+
 if TYPE_CHECKING:
     from etl.facts import Retention
     from etl.model import MoneyAccount, RowAccount
@@ -14,11 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Part:
-    """One term of an account. `amount` counts rows, lines or money; `ink` names a token."""
+    """One term of an account. `amount` counts rows, lines or money; `ink` names a token; `term` is what the rows
+    behind it are asked for by.
+    """
 
     name: str
     amount: Decimal | int
     ink: str
+    term: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Account:
     whole: Decimal | int
     parts: tuple[Part, ...]
     difference: Decimal | int
+    term: str = ""  # of the whole
 
     @property
     def closes(self) -> bool:
@@ -52,36 +58,45 @@ def lines(accounts: Sequence[RowAccount]) -> Account:
     bronze = _sum(accounts, "bronze")
     other = sum(_sum(accounts, field) for field in ("header_lines", "continuation_lines", "blank"))
     parts = (
-        Part("Bronze", bronze, "bronze"),
-        Part("Unreadable", _sum(accounts, "unreadable"), "failed"),
-        Part("Headers, blanks, continuations", other, "faint"),
+        Part("Bronze", bronze, "bronze", "bronze"),
+        Part("Unreadable", _sum(accounts, "unreadable"), "failed", "unreadable"),
+        Part("Headers, blanks, continuations", other, "faint", row_links.ALSO),
     )
-    return Account("File lines", _sum(accounts, "lines"), present(parts), _sum(accounts, "lines_difference"))
+    whole, gap = _sum(accounts, "lines"), _sum(accounts, "lines_difference")
+    return Account("File lines", whole, present(parts), gap, row_links.LINES)
 
 
 def rows(accounts: Sequence[RowAccount]) -> Account:
     """The second equation over `accounts`: bronze rows and corrections, and where they are now."""
     feeding = [account for account in accounts if not account.bronze_only]
     alone = [account for account in accounts if account.bronze_only]
-    parts = [Part(name, _sum(feeding, field), ink) for name, field, ink in _OUTCOMES]
-    parts.append(Part("Bronze only", _sum(alone, "bronze"), "faint"))
+    parts = [Part(name, _sum(feeding, field), ink, field) for name, field, ink in _OUTCOMES]
+    parts.append(Part("Bronze only", _sum(alone, "bronze"), "faint", "bronze"))
     corrections = _sum(accounts, "corrections")
     name = "Bronze and corrections" if corrections else "Bronze"
     whole = _sum(accounts, "bronze") + corrections
-    return Account(name, whole, present(parts), _sum(accounts, "rows_difference"))
+    return Account(name, whole, present(parts), _sum(accounts, "rows_difference"), "bronze")
+
+
+def inflow(accounts: Sequence[RowAccount]) -> tuple[Part, ...]:
+    """What comes in beside the files: the corrections that people made."""
+    return present((Part("Corrections", _sum(accounts, "corrections"), "accent", "corrections"),))
 
 
 def money(account: MoneyAccount) -> Account:
     """Where the amounts of one column went, in its one currency."""
-    parts = (Part(name, getattr(account, field), ink) for name, field, ink in _OUTCOMES)
-    return Account("In the files", account.bronze + account.corrections, present(parts), account.difference)
+    parts = (Part(name, getattr(account, field), ink, field) for name, field, ink in _OUTCOMES)
+    name = "In the files and corrections" if account.corrections else "In the files"
+    whole = account.bronze + account.corrections
+    return Account(name, whole, present(parts), account.difference, "bronze")
 
 
-def retention(kept: Retention) -> Account:
-    """Bronze rows of one source: those in silver, and what explains the rest."""
-    parts = present(Part(name, getattr(kept, field), ink) for name, field, ink in _OUTCOMES)
+def retention(kept: Retention, corrections: int = 0) -> Account:
+    """Bronze rows of one source and their corrections: those in silver, and what explains the rest."""
+    parts = present(Part(name, getattr(kept, field), ink, field) for name, field, ink in _OUTCOMES)
     found = sum(part.amount for part in parts)
-    return Account("Bronze", kept.bronze, parts, kept.bronze - found if kept.silver_table else 0)
+    gap = kept.bronze + corrections - found if kept.silver_table else 0
+    return Account("Bronze", kept.bronze + corrections, parts, gap, "bronze")
 
 
 def present(parts: Iterable[Part]) -> tuple[Part, ...]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from html import escape
 from typing import Any
 
 import plotly.graph_objects as go
 
-from ui import fmt
+from ui import fmt, row_links, words_accounts
 from ui.accounts import Account, Part
 from ui.charts import finished, ink, show_finished, theme, tint
 
@@ -17,6 +18,7 @@ HEIGHT, LABELS = 340, 175
 THIN = 0.03  # a ribbon is drawn at least this wide, as a share of the whole, so that none is lost from sight
 GAP = 0.07  # between the ends of a column, as a share of the height
 COLUMNS = (0.0, 0.42, 0.99)
+WITH_GOLD = (0.0, 0.3, 0.64, 0.99)
 BAR = 0.009
 ROOM_FOR_TWO_LINES = 0.2
 
@@ -35,25 +37,51 @@ class End:
         return (self.top + self.bottom) / 2
 
 
-def flow(lines: Account, rows: Account, key: str) -> None:
-    """Lines of the files → bronze → where the rows are now. Thin ribbons are widened; labels are exact."""
+def flow(
+    lines: Account,
+    rows: Account,
+    key: str,
+    *,
+    inflow: tuple[Part, ...] = (),
+    gold: tuple[Part, int] | None = None,
+    source: str = "",
+) -> None:
+    """Lines of the files → bronze, and corrections beside it → where the rows are now → gold, which reads silver.
+
+    Thin ribbons are widened; labels are exact, and each leads to its rows.
+    """
     if lines.parts:
         parts = ", ".join(
-            f"{part.name} {fmt.count(int(part.amount))}" for part in (*lines.parts, *rows.parts)
+            f"{part.name} {fmt.count(int(part.amount))}" for part in (*lines.parts, *inflow, *rows.parts)
         )
         said = f"{lines.name} {fmt.count(int(lines.whole))} become: {parts}"
-        show_finished(_figure(lines, rows, theme()), key, said)
+        if gold:
+            said += f"; {fmt.count(int(gold[0].amount))} {words_accounts.gold_feed(gold[1])}"
+        show_finished(_figure(lines, rows, inflow, gold, source, theme()), key, said)
 
 
 @lru_cache(maxsize=64)
-def _figure(lines: Account, rows: Account, _theme: str) -> go.Figure:
-    landed, kept = _placed(lines.parts, rows.parts)
-    drawing = Drawing()
-    drawing.ribbons(_whole(Part(lines.name, lines.whole, "muted"), landed, 0.0), landed, 0)
+def _figure(
+    lines: Account,
+    rows: Account,
+    inflow: tuple[Part, ...],
+    gold: tuple[Part, int] | None,
+    source: str,
+    _theme: str,
+) -> go.Figure:
+    landed, kept = _placed(lines.parts, rows.parts, inflow)
+    drawing = Drawing(source, WITH_GOLD if gold else COLUMNS)
+    files = [end for end in landed if end.part not in inflow]
+    drawing.ribbons(_whole(Part(lines.name, lines.whole, "muted", lines.term), files, 0.0), files, 0)
     bronze = next((end for end in landed if end.part.name == "Bronze"), None)
     if bronze and kept:
-        drawing.ribbons(_whole(Part(rows.name, rows.whole, "bronze"), kept, bronze.top), kept, 1)
-    hover = _hover([(COLUMNS[1], end) for end in landed] + [(COLUMNS[2], end) for end in kept])
+        drawing.ribbons(_whole(bronze.part, kept, bronze.top), kept, 1, drawn=bronze.bottom - bronze.top)
+    for end in landed:
+        if end.part in inflow:
+            drawing.bar(end, drawing.columns[1])
+    silver = next((end for end in kept if end.part.name == "Silver"), None)
+    if gold and silver:
+        drawing.gold(silver, *gold)
     axis = {"visible": False, "fixedrange": True}
     layout = {
         "shapes": drawing.shapes,
@@ -62,7 +90,7 @@ def _figure(lines: Account, rows: Account, _theme: str) -> go.Figure:
         "yaxis": {**axis, "range": [1, 0]},
         "margin": {"l": 0, "r": LABELS, "t": 6, "b": 6},
     }
-    return finished(go.Figure(hover, layout), HEIGHT)
+    return finished(go.Figure(layout=layout), HEIGHT)
 
 
 def _drawn(parts: Sequence[Part]) -> list[float]:
@@ -71,17 +99,23 @@ def _drawn(parts: Sequence[Part]) -> list[float]:
     return [max(float(part.amount), least) for part in parts]
 
 
-def _placed(lines: Sequence[Part], rows: Sequence[Part]) -> tuple[list[End], list[End]]:
-    """Both columns at one scale. What did not reach bronze stands below all ribbons, where labels have room."""
+def _placed(
+    lines: Sequence[Part], rows: Sequence[Part], inflow: Sequence[Part]
+) -> tuple[list[End], list[End]]:
+    """Both columns at one scale. Corrections stand under bronze as one bar with it; what did not reach bronze stands
+    below all ribbons, where labels have room.
+    """
     widths = dict(zip((part.name for part in lines), _drawn(lines), strict=True))
     aside = [part for part in lines if part.name != "Bronze"]
     bronze = [part for part in lines if part.name == "Bronze"]
+    beside = sum(max(float(part.amount), THIN * sum(widths.values())) for part in inflow)
     below = sum(widths[part.name] for part in aside)
-    above = max(sum(_drawn(rows)), sum(widths[part.name] for part in bronze))
+    above = max(sum(_drawn(rows)), sum(widths[part.name] for part in bronze) + beside)
     gaps = GAP * (max(len(rows) - 1, 0) + len(aside))
     scale = (1 - gaps) / ((above + below) or 1)
     kept = _stacked(rows, _drawn(rows), scale, 0.0)
-    first = _stacked(bronze, [above], scale, 0.0)
+    first = _stacked(bronze, [above - beside], scale, 0.0)
+    first += _stacked(inflow, [beside], scale, first[0].bottom if first else 0.0)
     floor = max((end.bottom for end in (*kept, *first)), default=-GAP) + GAP
     return first + _stacked(aside, [widths[part.name] for part in aside], scale, floor), kept
 
@@ -103,52 +137,54 @@ def _whole(part: Part, ends: Sequence[End], top: float) -> End:
 class Drawing:
     """The shapes and labels of a flow; handed to plotly in one piece, which is much quicker than one by one."""
 
+    source: str  # whose rows the labels lead to; "" for all
+    columns: tuple[float, ...]
     shapes: list[dict[str, Any]] = field(default_factory=list)
     labels: list[dict[str, Any]] = field(default_factory=list)
 
-    def ribbons(self, start: End, ends: Sequence[End], column: int) -> None:
-        """From the bar `start` in `column` to each of `ends` in the next."""
-        left, right = COLUMNS[column] + BAR, COLUMNS[column + 1]
-        middle, top = (left + right) / 2, start.top
+    def ribbons(self, start: End, ends: Sequence[End], column: int, drawn: float | None = None) -> None:
+        """From the bar `start` in `column` to each of `ends` in the next; the bar is drawn `drawn` tall."""
+        left, right = self.columns[column] + BAR, self.columns[column + 1]
+        top = start.top
         for end in ends:
-            bottom = top + end.bottom - end.top
-            path = (
-                f"M {left},{top} C {middle},{top} {middle},{end.top} {right},{end.top} L {right},{end.bottom} "
-                f"C {middle},{end.bottom} {middle},{bottom} {left},{bottom} Z"
-            )
-            self._shape(type="path", path=path, fillcolor=tint(ink(end.part.ink), 0.24))
+            self._ribbon(left, right, (top, top + end.bottom - end.top), end)
             if end.part.name != "Bronze":
-                self._bar(end, right)
-            top = bottom
-        self._bar(start, COLUMNS[column])
+                self.bar(end, right)
+            top += end.bottom - end.top
+        bottom = start.bottom if drawn is None else start.top + drawn
+        self.bar(End(start.part, start.top, bottom), self.columns[column])
+
+    def gold(self, silver: End, part: Part, tables: int) -> None:
+        """Gold reads silver whole: a ribbon of the same height, and a label without a link, for it is of rows read."""
+        left, right = self.columns[2] + BAR, self.columns[3]
+        end = End(part, silver.top, silver.bottom)
+        self._ribbon(left, right, (silver.top, silver.bottom), end)
+        self._rectangle(end, right)
+        count, read = fmt.count(int(part.amount)), words_accounts.gold_feed(tables)
+        self._label(end, right, f"<b>{count}</b><br>{read}")
+
+    def _ribbon(self, left: float, right: float, start: tuple[float, float], end: End) -> None:
+        (top, bottom), middle = start, (left + right) / 2
+        path = (
+            f"M {left},{top} C {middle},{top} {middle},{end.top} {right},{end.top} L {right},{end.bottom} "
+            f"C {middle},{end.bottom} {middle},{bottom} {left},{bottom} Z"
+        )
+        self._shape(type="path", path=path, fillcolor=tint(ink(end.part.ink), 0.24))
 
     def _shape(self, **drawn: Any) -> None:
         self.shapes.append({**drawn, "line": {"width": 0}})
 
-    def _bar(self, end: End, x: float) -> None:
+    def _rectangle(self, end: End, x: float) -> None:
         self._shape(type="rect", x0=x, x1=x + BAR, y0=end.top, y1=end.bottom, fillcolor=ink(end.part.ink))
-        large = end.bottom - end.top > ROOM_FOR_TWO_LINES and x < COLUMNS[-1]
-        self.labels.append(
-            {
-                "x": x + BAR,
-                "y": end.middle,
-                "xshift": 8,
-                "text": f"<b>{fmt.count(int(end.part.amount))}</b>{'<br>' if large else '  '}{end.part.name}",
-                "align": "left",
-                "showarrow": False,
-                "xanchor": "left",
-                "yanchor": "middle",
-            }
-        )
 
+    def bar(self, end: End, x: float) -> None:
+        """A bar and its label, which leads to the rows."""
+        self._rectangle(end, x)
+        large = end.bottom - end.top > ROOM_FOR_TWO_LINES and x < self.columns[-1]
+        count, address = fmt.count(int(end.part.amount)), row_links.rows(end.part.term, self.source)
+        number = f'<a href="{escape(address)}" target="_self" style="color:{ink("text")}"><b>{count}</b></a>'
+        self._label(end, x, f"{number}{'<br>' if large else '  '}{end.part.name}")
 
-def _hover(ends: Sequence[tuple[float, End]]) -> go.Scatter:
-    """Something to point at: shapes do not answer the pointer."""
-    return go.Scatter(
-        x=[x - 0.06 for x, _ in ends],
-        y=[end.middle for _, end in ends],
-        mode="markers",
-        marker={"size": 26, "opacity": 0},
-        customdata=[[end.part.name, fmt.count(int(end.part.amount))] for _, end in ends],
-        hovertemplate="%{customdata[0]}<br><b>%{customdata[1]}</b><extra></extra>",
-    )
+    def _label(self, end: End, x: float, text: str) -> None:
+        place = {"x": x + BAR, "y": end.middle, "xshift": 8, "xanchor": "left", "yanchor": "middle"}
+        self.labels.append({**place, "text": text, "align": "left", "showarrow": False})

@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+from etl import spreadsheet
 
 
 def defused(cell: Any) -> Any:
     """Text that a spreadsheet would run as a formula, made plain by a leading apostrophe."""
-    if isinstance(cell, str) and cell.startswith(_FORMULA):
-        return f"'{cell}"
+    if isinstance(cell, str):
+        return spreadsheet.defused(cell)
     if isinstance(cell, (list, tuple)):
         return defused("; ".join(str(part) for part in cell))
     return cell

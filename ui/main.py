@@ -28,6 +28,7 @@ PAGES = {
     "Trust": (
         ("quality", "Quality", "verified_user"),
         ("report", "Report", "description"),
+        ("explain", "Find a row", "route"),
     ),
     "Operations": (
         ("runs", "Runs", "play_circle"),

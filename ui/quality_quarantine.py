@@ -1,4 +1,4 @@
-"""The parts of Quality that keep what could not be used: rows, lines and files."""
+"""The parts of Quality that keep what could not be used: rows, lines and files, and the way to mend them."""
 
 from __future__ import annotations
 
@@ -6,90 +6,84 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import streamlit as st
 
-from ui import fmt, reads_quality, state, widgets, words
-from ui.quality_listing import code, listed, shown
+from ui import (
+    fmt,
+    reads_mending,
+    state,
+    widgets,
+    words,
+    workbench,
+    workbench_filter,
+    workbench_history,
+    workbench_requests,
+    workbench_upload,
+)
+from ui import words_mending as mending
+from ui.quality_listing import code, shown
 from ui.widgets import card
 
 if TYPE_CHECKING:
-    from etl.facts import BatchFacts, ReasonCount, Retention
+    from etl.facts import Accounts, BatchFacts, ReasonCount
+    from etl.mends import Mend
+
+_TWO = "display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));column-gap:2rem"
 
 
-def quarantine(reasons: Sequence[ReasonCount], kept: Sequence[Retention]) -> None:
-    """Rows that broke a rule: why, how many, which."""
-    rows = sum(source.quarantined for source in kept)
-    waiting = [reason for reason in reasons if not reason.unreadable]
-    with card("quarantine", "Quarantine", words.quarantined(rows)):
-        if not waiting:
-            widgets.nothing("inventory_2", "Quarantine is empty", words.NO_QUARANTINE)
-            return
-        _reason_bars(waiting)
-        _quarantined_rows(waiting)
+def quarantine(accounts: Accounts, reasons: Sequence[ReasonCount]) -> None:
+    """What was set aside: why, how many, which; and all that can be done about it."""
+    rows = sum(source.quarantined for source in accounts.retention)
+    with widgets.boundary():
+        mends = _followed()
+        with card("quarantine", "Quarantine", words.quarantined(rows)):
+            _reason_bars(reasons)
+            _bench(accounts, mends)
+        workbench_history.history(mends)
+
+
+def _followed() -> Sequence[Mend]:
+    """The mends, with what became of this visit's own said on top."""
+    mends = reads_mending.mends()
+    workbench_requests.follow(mends)
+    workbench_requests.outcome(mends)
+    return mends
+
+
+def _bench(accounts: Accounts, mends: Sequence[Mend]) -> None:
+    counts = reads_mending.sources(accounts)
+    if not any(counts.values()):
+        widgets.nothing("inventory_2", "Nothing is set aside", mending.NOTHING_ASIDE)
+        return
+    picked = workbench_filter.chosen(accounts, counts)
+    with widgets.boundary():
+        workbench.rows(picked, mends)
+    if picked.state != mending.DISCARDED:
+        workbench_upload.upload(picked.source)
 
 
 def _reason_bars(reasons: Sequence[ReasonCount]) -> None:
-    """Bars as markup: a reason is a sentence, too long for the axis of a chart."""
-    most = max(reason.rows for reason in reasons)
-    body = "".join(
+    """Bars as markup: a reason is a sentence, too long for the axis of a chart. What is rare is folded away."""
+    most = max((reason.rows for reason in reasons), default=0)
+    bars = [_bar(reason, most, "calm" if at else "accent") for at, reason in enumerate(reasons)]
+    rest = "".join(bars[words.MOST_REASONS :])
+    folded = (
+        f'<details><summary class="line muted">{mending.more_reasons(len(bars) - words.MOST_REASONS)}</summary>'
+        f'<div style="{_TWO}">{rest}</div></details>'
+    )
+    if bars:
+        shown_first = "".join(bars[: words.MOST_REASONS])
+        st.html(f'<div class="ml"><div style="{_TWO}">{shown_first}</div>{folded if rest else ""}</div>')
+
+
+def _bar(reason: ReasonCount, most: int, ink: str) -> str:
+    return (
         f'<div class="reason"><div class="row"><span>{escape(reason.reason)}</span>'
-        f'<span class="sub">{escape(reason.source)}</span><b class="push num">{shown(reason.rows)}</b></div>'
+        f'<span class="sub">{escape(mending.whose(reason.source, reason.unreadable))}</span>'
+        f'<b class="push num">{shown(reason.rows)}</b></div>'
         f'<div class="bar" aria-hidden="true"><span style="width:{100 * reason.rows / most:.1f}%;'
-        f'background:var(--{"accent" if at == 0 else "calm"})"></span></div></div>'
-        for at, reason in enumerate(reasons[: words.MOST_REASONS])
+        f'background:var(--{ink})"></span></div></div>'
     )
-    st.html(f'<div class="ml">{body}</div>')
-
-
-def _quarantined_rows(reasons: Sequence[ReasonCount]) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        source = st.selectbox(
-            "Source", list(dict.fromkeys(reason.source for reason in reasons)), key="quarantine-source"
-        )
-        picked = st.selectbox(
-            "Reason",
-            [words.ALL, *(reason.reason for reason in reasons if reason.source == source)],
-            key="quarantine-reason",
-        )
-    frame = reads_quality.quarantine(str(source), "" if picked == words.ALL else str(picked))
-    st.dataframe(
-        frame,
-        hide_index=True,
-        height="auto",
-        key="quarantine-rows",
-        alt="Quarantined rows as they were received",
-        column_config={
-            "_reasons": st.column_config.ListColumn("Reasons", width=280),
-            "_batch_id": st.column_config.TextColumn("Batch", width=120),
-            "_row_number": st.column_config.NumberColumn("Line", width=70),
-        },
-    )
-    with st.container(horizontal=True, vertical_alignment="center"):
-        widgets.csv_button(frame, f"quarantine-{source}")
-        st.html(f'<div class="ml sub num">{words.shown(len(frame), reads_quality.MOST_ROWS)}</div>')
-
-
-def unreadable(frame: pd.DataFrame) -> None:
-    """Lines no reader could take apart."""
-    with card("unreadable", "Unreadable lines", words.UNREADABLE_LEAD):
-        if frame.empty:
-            widgets.nothing("notes", "Every line could be read", "")
-            return
-        files = reads_quality.paths()
-        widgets.listing(
-            {"File": "", "Line": "n", "Why": "", "As received": ""},
-            [
-                (
-                    code(files.get(row["batch_id"], row["batch_id"])),
-                    shown(row["line_number"]),
-                    str(row["reason"]),
-                    code(str(row["raw"])[: words.MOST_RAW]),
-                )
-                for row in frame.head(reads_quality.MOST_LISTED).to_dict("records")
-            ],
-        )
-        listed(frame, "unreadable")
 
 
 def refused(batches: Sequence[BatchFacts]) -> None:

@@ -42,7 +42,7 @@ PICK_A_CHECK = "Choose a check to see what it means, the rows that fail it and i
 NO_QUARANTINE = "No row broke a rule."
 UNREADABLE_LEAD = "Kept as received, with their place in the file."
 REFUSED_LEAD = "Files that could not be taken in at all; tried again when they or their contract change."
-MOST_REASONS = 12
+MOST_REASONS = 6
 MOST_RAW = 200
 SEVERITIES = {"warn": "Warns", "quarantine": "Quarantines", "block": "Blocks"}
 """What a check does to a version that breaks it."""

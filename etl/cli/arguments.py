@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from typing import NoReturn
+
+from etl.cli import mending_arguments
+from etl.cli.mending_arguments import number
 
 PROGRAM = "metalayer"
 DESCRIPTION = (
@@ -34,6 +38,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     if arguments.command is None:
         parser.print_help()
         raise SystemExit(0)
+    fault = mending_arguments.misuse(arguments)
+    if fault:
+        raise Misused(f"{fault}.\nSee ./{PROGRAM} {arguments.command} {arguments.action} --help.")
     return arguments
 
 
@@ -72,12 +79,12 @@ def _add_working(command: AddCommand) -> None:
     run.add_argument(
         "--downstream", action="store_true", help="and everything that is built from the targets"
     )
-    run.add_argument("--from-run", type=_number, metavar="N", help="go on where run N failed")
+    run.add_argument("--from-run", type=number, metavar="N", help="go on where run N failed")
     run.add_argument(
         "--dry-run", action="store_true", help="print what would be done, and why; change nothing"
     )
     cancel = command("cancel", "stop a queued or running run")
-    cancel.add_argument("run", type=_number, metavar="RUN")
+    cancel.add_argument("run", type=number, metavar="RUN")
     for name, text in (("pause", "stop a pipeline's schedule"), ("resume", "let a paused schedule go on")):
         command(name, text).add_argument("pipeline", metavar="PIPELINE")
 
@@ -85,37 +92,23 @@ def _add_working(command: AddCommand) -> None:
 def _add_reading(command: AddCommand) -> None:
     command("status", "what stands: verdict, layers, tables, what runs")
     runs = command("runs", "recent runs, or one run with its tasks")
-    runs.add_argument("run", type=_number, nargs="?", metavar="ID")
-    runs.add_argument("--limit", type=_number, default=20, metavar="N", help="how many (20)")
+    runs.add_argument("run", type=number, nargs="?", metavar="ID")
+    runs.add_argument("--limit", type=number, default=20, metavar="N", help="how many (20)")
     report = command("report", "the validation report kept with the last full run")
     report.add_argument("--format", choices=("md", "html", "json"), default="md")
     report.add_argument("--out", metavar="FILE", help="write it there instead of stdout")
     query = command("query", "one read-only SELECT over bronze, silver, gold and quarantine")
     query.add_argument("sql", metavar="SQL")
     query.add_argument("--format", choices=("table", "csv", "json"), default="table")
-    query.add_argument("--limit", type=_number, default=10_000, metavar="N", help="rows at most (10,000)")
+    query.add_argument("--limit", type=number, default=10_000, metavar="N", help="rows at most (10,000)")
     explain = command("explain", "where a row comes from: file, line, each step, why")
     explain.add_argument("table", metavar="TABLE")
     explain.add_argument("key", metavar="KEY")
     command("sources", "the feeds, their contracts and what has arrived")
-    batches = _actions(command("batches", "the files taken in and refused"))
-    listed = _action(batches, "list", "list the batches, newest first")
-    listed.add_argument("source", nargs="?", default="", metavar="SOURCE")
-    listed.add_argument("--limit", type=_number, default=200, metavar="N", help="how many (200)")
-    _add_quarantine(command)
-
-
-def _add_quarantine(command: AddCommand) -> None:
-    quarantine = _actions(command("quarantine", "the rows that broke a rule, with their reasons"))
-    listed = _action(quarantine, "list", "the reasons; with SOURCE also its rows")
-    listed.add_argument("source", nargs="?", default="", metavar="SOURCE")
-    listed.add_argument("--reason", default="", help="only rows with this reason")
-    listed.add_argument("--limit", type=_number, default=100, metavar="N", help="rows at most (100)")
-    export = _action(quarantine, "export", "the rows of one source as CSV or JSON")
-    export.add_argument("source", metavar="SOURCE")
-    export.add_argument("--reason", default="", help="only rows with this reason")
-    export.add_argument("--format", choices=("csv", "json"), default="csv")
-    export.add_argument("--out", metavar="FILE", help="write it there instead of stdout")
+    batches = _actions(command("batches", "the files taken in and refused; withdraw or replay one"))
+    mending_arguments.add_batches(partial(_action, batches))
+    quarantine = _actions(command("quarantine", "the rows that broke a rule: list, mend, discard"))
+    mending_arguments.add_quarantine(partial(_action, quarantine))
 
 
 def _add_looking_after(command: AddCommand) -> None:
@@ -125,11 +118,11 @@ def _add_looking_after(command: AddCommand) -> None:
         "file", nargs="?", metavar="FILE", help="one contract; the whole catalog if none is named"
     )
     generate = command("generate", "write synthetic CRM and ERP files")
-    generate.add_argument("--customers", type=_number, default=10_000, metavar="N", help="customers (10,000)")
-    generate.add_argument("--sales", type=_number, default=10_000, metavar="N", help="sales (10,000)")
+    generate.add_argument("--customers", type=number, default=10_000, metavar="N", help="customers (10,000)")
+    generate.add_argument("--sales", type=number, default=10_000, metavar="N", help="sales (10,000)")
     generate.add_argument("--dirt", type=_share, default=0.0, metavar="P", help="faulty share: 0.02 or 2%%")
     generate.add_argument(
-        "--seed", type=_number, default=42, metavar="S", help="the same seed, the same bytes (42)"
+        "--seed", type=number, default=42, metavar="S", help="the same seed, the same bytes (42)"
     )
     generate.add_argument("--out", required=True, metavar="DIR", help="folder to write crm/ and erp/ into")
     command("doctor", "look for what is wrong with this installation")
@@ -151,14 +144,8 @@ def _action(
     return parser
 
 
-def _number(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text)
-
-
 def _port(text: str) -> int:
-    port = _number(text)
+    port = number(text)
     if not 1 <= port <= 65_535:  # noqa: PLR2004
         raise argparse.ArgumentTypeError(f"{text} is no port; use 1 to 65535")
     return port

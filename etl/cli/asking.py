@@ -1,15 +1,13 @@
-"""Commands that ask for rows: query, explain, quarantine."""
+"""Commands that ask for rows: query, explain."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from etl.calls import MOST_ROWS
-from etl.cli.output import Answer, Output, write_file
+from etl.cli.output import Answer, Output
 from etl.cli.tables import cell, table
 from etl.facts import Rows
 from etl.wire import from_plain, objects
@@ -34,38 +32,6 @@ def explain(context: Context) -> Answer:
     with context.door() as door:
         found = door.call("explain", table=context.arguments.table, key=context.arguments.key)
     return Answer(found, lambda output: _show_way(output, found), 0 if found["found"] else 1)
-
-
-def quarantine(context: Context) -> Answer:
-    """What was set aside: listed, or exported whole."""
-    return _export(context) if context.arguments.action == "export" else _list(context)
-
-
-def _list(context: Context) -> Answer:
-    asked = context.arguments
-    with context.door() as door:
-        reasons = [r for r in door.call("quarantine_reasons") if asked.source in ("", r["source"])]
-        rows = None
-        if asked.source:
-            plain = door.call("quarantine", source=asked.source, reason=asked.reason, limit=asked.limit)
-            rows = from_plain(Rows, plain)
-    document = {"reasons": reasons, "rows": objects(rows) if rows else []}
-    return Answer(document, lambda output: _show_quarantine(output, reasons, rows))
-
-
-def _export(context: Context) -> Answer:
-    asked = context.arguments
-    with context.door() as door:
-        plain = door.call("quarantine", source=asked.source, reason=asked.reason, limit=MOST_ROWS)
-    rows = from_plain(Rows, plain)
-    if rows.truncated:
-        context.output.say(f"Only the first {len(rows.rows):,} rows were exported.")
-    if asked.out is None:
-        return Answer(objects(rows), lambda output: _show(output, rows, asked.format))
-    text = as_csv(rows) if asked.format == "csv" else as_json(rows)
-    write_file(asked.out, text)
-    document = {"written": asked.out, "rows": len(rows.rows)}
-    return Answer(document, lambda output: output.line(f"{len(rows.rows):,} rows written to {asked.out}."))
 
 
 def as_csv(rows: Rows) -> str:
@@ -114,17 +80,3 @@ def _show_way(output: Output, found: dict[str, Any]) -> None:
     if found["raw"]:
         output.line(f"As received ({found['path']}, line {found['line_number']}):")
         output.line(f"  {cell(found['raw'])}")
-
-
-def _show_quarantine(output: Output, reasons: Sequence[dict[str, Any]], rows: Rows | None) -> None:
-    if not reasons:
-        output.line("Nothing is in quarantine.")
-        return
-    counted = [
-        (r["source"], r["reason"], r["rows"], "unreadable line" if r["unreadable"] else "row")
-        for r in reasons
-    ]
-    table(output, ("Source", "Reason", "Rows", "What"), counted)
-    if rows is not None:
-        output.line()
-        _show(output, rows, "table")

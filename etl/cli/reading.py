@@ -147,7 +147,7 @@ def _show_batches(output: Output, listed: list[Plain]) -> None:
         output.line("No file has been taken in yet.")
         return
     rows = [
-        (b["batch_seq"], b["source"], b["path"], b["state"], b["lines"], b["rows"], b["unreadable"],
+        (b["batch_id"], b["source"], b["path"], b["state"], b["lines"], b["rows"], b["unreadable"],
          words.at(b["arrived_at"]), b["arrivals"], b["reason"])
         for b in listed
     ]  # fmt: skip

@@ -32,7 +32,7 @@ COMMANDS = {
     "report": "etl.cli.reading:report",
     "query": "etl.cli.asking:query",
     "explain": "etl.cli.asking:explain",
-    "quarantine": "etl.cli.asking:quarantine",
+    "quarantine": "etl.cli.aside:quarantine",
     "sources": "etl.cli.reading:sources",
     "batches": "etl.cli.reading:batches",
     "contract": "etl.cli.checking:contract",
@@ -40,6 +40,17 @@ COMMANDS = {
     "version": "etl.cli.checking:version",
 }
 """Command → where it is; only what is asked for is imported."""
+
+ACTIONS = {
+    "quarantine export": "etl.cli.aside:export",
+    "quarantine replay": "etl.cli.mending:replay",
+    "quarantine discard": "etl.cli.mending:discard",
+    "quarantine restore": "etl.cli.mending:restore",
+    "batches withdraw": "etl.cli.mending:withdraw",
+    "batches reinstate": "etl.cli.mending:reinstate",
+    "batches replay": "etl.cli.mending:replay_batch",
+}
+"""Command and action → where it is, for those that are not their command's own business."""
 
 
 class Context:
@@ -66,7 +77,8 @@ class Context:
 def run_command(arguments: Namespace, output: Output) -> int:
     """Run one command and print its answer or its error. Returns the exit code."""
     context = Context(arguments, output)
-    module, function = COMMANDS[arguments.command].split(":")
+    action = f"{arguments.command} {getattr(arguments, 'action', '')}"
+    module, function = ACTIONS.get(action, COMMANDS[arguments.command]).split(":")
     try:
         answer: Answer = getattr(import_module(module), function)(context)
     except MetaLayerError as error:

@@ -24,7 +24,7 @@ def run(context: Context) -> Answer:
         if arguments.dry_run:
             return _planned(door.call("plan", **asked))
         wanted = door.call(
-            "request_run", **asked, from_run=arguments.from_run, trigger=Trigger.COMMAND.value, by=_user()
+            "request_run", **asked, from_run=arguments.from_run, trigger=Trigger.COMMAND.value, by=user()
         )
         with run_progress(context.output) as watch:
             done = door.finish(wanted["run_id"], watch)
@@ -64,7 +64,8 @@ def _paused(context: Context, *, paused: bool) -> Answer:
     return Answer({"pipeline": pipeline, "paused": paused}, lambda output: output.line(text))
 
 
-def _user() -> str:
+def user() -> str:
+    """Who asks: the user of the operating system."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

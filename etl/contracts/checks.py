@@ -7,10 +7,12 @@ pattern may hold braces too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
 
-from etl.model import Check, Column, Contract, Severity
+from etl.model import Check, Column, Contract, ForeignKey, Kind, Severity
 
 EXAMINED = "select count(*) from {table}"
 
@@ -39,72 +41,118 @@ def key_checks(table: str, key: tuple[str, ...], severity: Severity) -> tuple[Ch
 
 
 def silver_checks(contract: Contract, parents: Mapping[str, str]) -> tuple[Check, ...]:
-    """The checks of a contract's silver table. `parents` gives the silver table of each foreign key.
+    """The checks of a contract's silver table. `parents` gives the silver table of each source that is referred to;
+    a foreign key to one that is not there is left out.
 
-    Most hold because rows that break a rule are quarantined: they prove it on what is about to be published.
+    Most hold because rows that break a rule are quarantined: they prove it on what is about to be published. A rule
+    that only warns or that blocks is nothing but its check.
     """
     table = f"silver.{contract.silver_table}"
     # key_present says it of the key already.
     columns = [
         replace(one, required=one.required and one.name not in contract.key) for one in contract.columns
     ]
-    own = [check for column in columns for check in _column_checks(table, column, parents)]
+    known = [key for key in contract.references if key.source in parents]
+    own = [check for column in columns for check in _column_checks(table, column, known, parents)]
+    own += [_reference_check(table, key, parents) for key in contract.composite_references if key in known]
     return (*key_checks(table, contract.key, Severity.BLOCK), *own, *_rule_checks(table, contract))
 
 
-def _column_checks(table: str, column: Column, parents: Mapping[str, str]) -> Iterator[Check]:
+def _column_checks(
+    table: str, column: Column, references: Sequence[ForeignKey], parents: Mapping[str, str]
+) -> Iterator[Check]:
     name = f'"{column.name}"'
     if column.required:
-        yield _blocking(table, f"{column.name}_present", f"{name} is null", f"Every row has {column.name}.")
+        said = f"Every row has {column.name}."
+        yield _check(
+            table, f"{column.name}_present", f"{name} is null", said, _severity(column.severity("present"))
+        )
     if column.unique:
         repeated = f"select {name}, count(*) as rows_with_it from {{table}} where {name} is not null"
         sql = f"{repeated} group by {name} having count(*) > 1"
         said = f"No two rows have the same {column.name}."
-        yield Check(f"{column.name}_unique", table, Severity.BLOCK, sql, EXAMINED, said)
+        yield Check(f"{column.name}_unique", table, _severity(column.severity("unique")), sql, EXAMINED, said)
     yield from _limit_checks(table, column)
-    if column.reference:
-        parent = '"' + parents[column.name].replace(".", '"."') + '"'
-        same = f'parent."{column.reference.column}" = child.{name}'
-        unknown = f"not exists (select 1 from {parent} as parent where {same})"
-        sql = f"select * from {{table}} as child where child.{name} is not null and {unknown}"
-        said = f"Every {column.name} is known to {column.reference.source}."
-        yield Check(f"{column.name}_known", table, Severity.BLOCK, sql, EXAMINED, said)
+    yield from (_reference_check(table, key, parents) for key in references if key.columns == (column.name,))
+
+
+def _reference_check(table: str, key: ForeignKey, parents: Mapping[str, str]) -> Check:
+    parent = '"' + parents[key.source].replace(".", '"."') + '"'
+    pairs = zip(key.columns, key.to, strict=True)
+    same = " and ".join(f'parent."{to}" = child."{name}"' for name, to in pairs)
+    given = " and ".join(f'child."{name}" is not null' for name in key.columns)
+    unknown = f"not exists (select 1 from {parent} as parent where {same})"
+    sql = f"select * from {{table}} as child where {given} and {unknown}"
+    said = f"Every {', '.join(key.columns)} is known to {key.source}."
+    return Check(f"{'_'.join(key.columns)}_known", table, _severity(key.severity), sql, EXAMINED, said)
 
 
 def _limit_checks(table: str, column: Column) -> Iterator[Check]:
     name, text = f'"{column.name}"', column.name
-    low, high = column.minimum, column.maximum
-    if low is not None or high is not None:
-        broken = [f"{name} < {low}"] * (low is not None) + [f"{name} > {high}"] * (high is not None)
-        said = [f"at least {low}"] * (low is not None) + [f"at most {high}"] * (high is not None)
-        yield _blocking(table, f"{text}_in_range", " or ".join(broken), f"{text} is {' and '.join(said)}.")
+    low, high = (_bound(column, *bound) for bound in _bounds(column))
+    if low or high:
+        parts = [f"{name} < {low}"] * bool(low) + [f"{name} > {high}"] * bool(high)
+        bounds = [f"at least {_plain(low)}"] * bool(low) + [f"at most {_plain(high)}"] * bool(high)
+        yield _blocking(table, f"{text}_in_range", " or ".join(parts), f"{text} is {' and '.join(bounds)}.")
     if column.min_length is not None or column.max_length is not None:
         few, many = column.min_length or 0, column.max_length
-        broken = [f"length({name}) < {few}"] * (few > 0) + [f"length({name}) > {many}"] * (many is not None)
-        bounds = f"{few} to {many}" if many is not None else f"at least {few}"
-        yield _blocking(table, f"{text}_length", " or ".join(broken), f"{text} has {bounds} characters.")
+        parts = [f"length({name}) < {few}"] * (few > 0) + [f"length({name}) > {many}"] * (many is not None)
+        span = f"{few} to {many}" if many is not None else f"at least {few}"
+        yield _blocking(table, f"{text}_length", " or ".join(parts), f"{text} has {span} characters.")
     if column.pattern:
         unlike = f"not regexp_matches({name}, {_literal(column.pattern)})"
-        yield _blocking(table, f"{text}_form", unlike, f"{text} has the agreed form.")
+        severity = _severity(column.severity("form"))
+        yield _check(table, f"{text}_form", unlike, f"{text} has the agreed form.", severity)
     if column.accepted:
-        values = ", ".join(_literal(value) for value in column.accepted)
-        yield _blocking(
-            table, f"{text}_accepted", f"{name} not in ({values})", f"{text} is one of the accepted values."
-        )
+        strange = f"{name} not in ({', '.join(_value(column.kind, value) for value in column.accepted)})"
+        said, severity = f"{text} is one of the accepted values.", _severity(column.severity("accepted"))
+        yield _check(table, f"{text}_accepted", strange, said, severity)
+
+
+def _bounds(
+    column: Column,
+) -> tuple[tuple[Decimal | None, datetime | None], tuple[Decimal | None, datetime | None]]:
+    return (column.minimum, column.earliest), (column.maximum, column.latest)
+
+
+def _bound(column: Column, number: Decimal | None, moment: datetime | None) -> str:
+    """A bound as SQL says it; empty where there is none."""
+    if moment is None:
+        return "" if number is None else f"{number:f}"
+    written = str(moment.date()) if column.kind is Kind.DATE else moment.replace(tzinfo=None).isoformat(" ")
+    return f"cast({_literal(written)} as {column.kind})"
+
+
+def _plain(bound: str) -> str:
+    return bound.split("'")[1] if "'" in bound else bound
+
+
+def _value(kind: Kind, value: str) -> str:
+    if kind in {Kind.INTEGER, Kind.DECIMAL}:
+        return value
+    return f"cast({_literal(value)} as date)" if kind is Kind.DATE else _literal(value)
+
+
+def _severity(rule: Severity) -> Severity:
+    """Of a rule's check: what is quarantined must not be there at all."""
+    return Severity.WARN if rule is Severity.WARN else Severity.BLOCK
 
 
 def _rule_checks(table: str, contract: Contract) -> Iterator[Check]:
     for rule in contract.rules:
-        severity = Severity.WARN if rule.severity is Severity.WARN else Severity.BLOCK
         yield Check(
-            rule.name, table, severity, f"select * from {{table}} where {rule.broken_when}", EXAMINED,
+            rule.name, table, _severity(rule.severity), f"select * from {{table}} where {rule.broken_when}", EXAMINED,
             f"No row has {rule.broken_when}.",
         )  # fmt: skip
 
 
 def _blocking(table: str, name: str, broken: str, description: str) -> Check:
+    return _check(table, name, broken, description, Severity.BLOCK)
+
+
+def _check(table: str, name: str, broken: str, description: str, severity: Severity) -> Check:
     kept = f"select * from {{table}} where {broken}"
-    return Check(name, table, Severity.BLOCK, kept, EXAMINED, description)
+    return Check(name, table, severity, kept, EXAMINED, description)
 
 
 def _literal(text: str) -> str:

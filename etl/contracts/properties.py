@@ -10,9 +10,9 @@ from typing import Final
 
 from etl.contracts.vocabulary import Form, Property, Where
 
-ANY, CHARACTER, FLAG, LIST, MAP, MAPPING, NUMBER, TEXT, TEXTS, WHOLE = (
-    Form.ANY, Form.CHARACTER, Form.FLAG, Form.LIST, Form.MAP,
-    Form.MAPPING, Form.NUMBER, Form.TEXT, Form.TEXTS, Form.WHOLE,
+ANY, CHARACTER, FLAG, LIMIT, LIST, MAP, MAPPING, NUMBER, TEXT, TEXT_OR_TEXTS, TEXTS, WHOLE = (
+    Form.ANY, Form.CHARACTER, Form.FLAG, Form.LIMIT, Form.LIST, Form.MAP,
+    Form.MAPPING, Form.NUMBER, Form.TEXT, Form.TEXT_OR_TEXTS, Form.TEXTS, Form.WHOLE,
 )  # fmt: skip
 Rows = tuple[tuple[str | Form, ...], ...]
 
@@ -46,11 +46,13 @@ _SCHEMA: Final[Rows] = (
         "one row per sales line (sales_id), newest version",
     ),
     ("properties", LIST, "The columns.", "see below"),
+    ("relationships", LIST, "Foreign keys of several columns together.", "see below"),
     ("quality", LIST, "Rules over whole rows.", "see below"),
     ("customProperties", LIST, "How tables are made from the files.", "see below"),
 )
 _COLUMN: Final[Rows] = (
-    ("name", TEXT, "Name in every layer and, unless an alias, in the file.", "sales_id"),
+    ("name", TEXT, "Name in every layer and, unless physicalName or an alias, in the file.", "sales_id"),
+    ("physicalName", TEXT, "Name in the file's header, where it is another one.", "SalesID"),
     (
         "logicalType", TEXT, "The type in silver. Required.",
         "integer", "string", "integer", "number", "date", "timestamp", "boolean",
@@ -61,24 +63,51 @@ _COLUMN: Final[Rows] = (
     ("primaryKeyPosition", WHOLE, "Place in a key of several columns.", "1"),
     ("description", TEXT, "What the column means; shown beside it.", "total of the line"),
     ("logicalTypeOptions", MAPPING, "Limits.", "{minimum: 1}"),
+    ("enum", LIST, "The only values the column may have.", "see below"),
     ("relationships", LIST, "At most one foreign key.", "see below"),
     ("quality", LIST, "Rules about this column.", "see below"),
     ("customProperties", LIST, "How the text is cleaned.", "see below"),
 )
 _OPTIONS: Final[Rows] = (
-    ("minimum", NUMBER, "Least value of an integer or number.", "0"),
-    ("maximum", NUMBER, "Greatest value of an integer or number.", "100"),
+    ("minimum", LIMIT, "Least value of an integer or number, first day of a date or timestamp.", "0"),
+    ("maximum", LIMIT, "Greatest value, or last day or moment.", "2030-12-31"),
+    ("exclusiveMinimum", LIMIT, "As minimum, but a value must be above it.", "0"),
+    ("exclusiveMaximum", LIMIT, "As maximum, but a value must be below it.", "100"),
     ("minLength", WHOLE, "Fewest characters of a string.", "2"),
     ("maxLength", WHOLE, "Most characters of a string.", "80"),
     ("pattern", TEXT, "Regular expression for a whole string, from ^ to $ (see below).", "^[0-9]{5}$"),
+    (
+        "format", TEXT,
+        "How a date or timestamp is written, in the standard's letters (yyyy, MM, dd, HH, mm, ss); "
+        "the customProperty formats takes several.",
+        "dd.MM.yyyy",
+    ),
 )
 _RELATIONSHIP: Final[Rows] = (
     ("type", TEXT, "Always foreignKey.", "foreignKey", "foreignKey"),
-    ("to", TEXT, "Source and key column that a value must be found in.", "crm_customers.customer_id"),
+    (
+        "from", TEXT_OR_TEXTS,
+        "In a schema only: the columns of this source whose values belong together. If one of them is "
+        "blank, nothing is looked up.",
+        "[erp_sales.region, erp_sales.customer_no]",
+    ),
+    (
+        "to", TEXT_OR_TEXTS,
+        "Source and key column that a value must be found in; in a schema as many as under from, "
+        "together the whole key of another source.",
+        "crm_customers.customer_id",
+    ),
+    ("customProperties", LIST, "What an unknown value does.", "see below"),
+)
+_ENUM: Final[Rows] = (
+    ("value", ANY, "A value that is accepted.", "web"),
 )
 _QUALITY: Final[Rows] = (
     ("name", TEXT, "Name of a sql rule, shown as the reason.", "large_sale_without_amount"),
-    ("type", TEXT, "`library` (default) or `sql`.", "sql", "library", "sql"),
+    (
+        "type", TEXT, "`library` (default), `sql`, or `text`, which only tells people something.",
+        "sql", "library", "sql", "text",
+    ),
     (
         "query", TEXT,
         "type sql: counts (or selects) the rows that break the rule, from `${table}`, with a WHERE "
@@ -88,15 +117,26 @@ _QUALITY: Final[Rows] = (
     ("mustBe", WHOLE, "Always 0: no row may break the rule.", "0"),
     (
         "severity", TEXT,
-        "type sql: `warn` only tells, `quarantine` (default) sets the row aside, `block` stops the "
-        "publication.",
-        "quarantine", "warn", "quarantine", "block",
+        "What a row that breaks the rule causes: `warn` (or `warning`, `info`) only tells, `quarantine` "
+        "(or `error`; the default) sets the row aside, `block` stops the publication.",
+        "quarantine", "warn", "warning", "info", "quarantine", "error", "block",
     ),
-    ("metric", TEXT, "type library: always invalidValues.", "invalidValues", "invalidValues"),
-    ("arguments", MAPPING, "type library: what is accepted.", "{validValues: [A, B]}"),
+    (
+        "metric", TEXT,
+        "type library, in a column: `nullValues` or `missingValues` (the column has a value, as with "
+        "required), `invalidValues` (it is one of some, or has a form), `duplicateValues` (no value twice, "
+        "as with unique; `block` or `warn`).",
+        "invalidValues", "nullValues", "missingValues", "invalidValues", "duplicateValues",
+    ),
+    ("arguments", MAPPING, "type library: what is accepted, or missing.", "{validValues: [A, B]}"),
 )
 _ARGUMENTS: Final[Rows] = (
-    ("validValues", TEXTS, "The only values a string column may have.", "[A, B]"),
+    (
+        "validValues", TEXTS,
+        "invalidValues: the only values of a string, integer, number or date (as YYYY-MM-DD).", "[A, B]",
+    ),
+    ("pattern", TEXT, "invalidValues: as the pattern of logicalTypeOptions.", "^[0-9]{5}$"),
+    ("missingValues", LIST, "missingValues: texts that mean “no value”, as nullTokens.", '["n/a", "-"]'),
 )
 _SLA: Final[Rows] = (
     (
@@ -127,8 +167,9 @@ _OWN_SCHEMA: Final[Rows] = (
     ),
     (
         "unknownColumns", TEXT,
-        "A column the contract does not name: `ignore` it (default, with a note) or `block` the file.",
-        "block", "ignore", "block",
+        "A column the contract does not name: `ignore` it (default, with a note), `block` the file, or "
+        "`evolve`: keep it in bronze as text (see below).",
+        "block", "ignore", "block", "evolve",
     ),
 )
 _OWN_COLUMN: Final[Rows] = (
@@ -147,15 +188,42 @@ _OWN_COLUMN: Final[Rows] = (
     ("valueMap", MAP, "Texts and what they are replaced by.", "{M: Male, F: Female}"),
     (
         "formats", TEXTS,
-        "How dates are written, tried in order: YYYY, MM, DD, M, D, HH, mm, SS and separators. "
+        "How dates are written, tried in order (see below). "
         "Default YYYY-MM-DD, for a timestamp YYYY-MM-DD HH:mm:SS.",
         "[YYYY-MM-DD, DD/MM/YYYY]",
     ),
+    (
+        "monthNames", TEXTS,
+        "The twelve months as MMM writes them, January first, several spellings parted by |. Default: "
+        "English, long and short.",
+        '["Jan|Januar", Feb, "Mrz|März", Apr, Mai, Jun, Jul, Aug, Sep, Okt, Nov, Dez]',
+    ),
     ("decimalComma", FLAG, "The decimal sign of a number is a comma, and a point is none. Default false.", "true"),
     ("thousandsSeparator", CHARACTER, "Removed between groups of three digits; elsewhere the text is no number.", "."),
-    ("currencySigns", TEXTS, "Removed before and after a number or integer.", '["$", EUR]'),
+    (
+        "currencySigns", TEXTS,
+        "Signs of a currency or a unit, removed before and after a number or integer.", '["$", EUR, kg]',
+    ),
+    (
+        "negatives", TEXTS,
+        "How a number below zero is written beside -1, with 1 for the number.", '["(1)", "1-", 1 DR]',
+    ),
+    (
+        "percent", FLAG,
+        "A number with a percent sign is a hundredth of what it says: 12.5% is 0.125. Default false: such "
+        "a text is no number.",
+        "true",
+    ),
     ("stripPrefix", TEXT, "Removed from the start.", "C-"),
     ("stripPattern", TEXT, "Regular expression (see below); what it matches is removed.", "[.]0$"),
+)
+_OWN_RELATIONSHIP: Final[Rows] = (
+    (
+        "severity", TEXT,
+        "What an unknown value causes: `warn` only tells, `quarantine` (default) sets the row aside until "
+        "its parent arrives, `block` stops the publication.",
+        "warn", "warn", "quarantine", "block",
+    ),
 )
 _GOLD: Final[Rows] = (
     ("description", TEXT, "What the analysis answers. Required.", "Revenue by region."),
@@ -213,6 +281,7 @@ STANDARD = (
     *_properties(Where.RELATIONSHIP, _RELATIONSHIP),
     *_properties(Where.QUALITY, _QUALITY),
     *_properties(Where.ARGUMENTS, _ARGUMENTS),
+    *_properties(Where.ENUM, _ENUM),
     *_properties(Where.SLA, _SLA),
     *_properties(Where.CUSTOM, _CUSTOM),
 )
@@ -222,6 +291,7 @@ CUSTOM = (
     *_properties(Where.SERVER, _OWN_SERVER, custom=True),
     *_properties(Where.SCHEMA, _OWN_SCHEMA, custom=True),
     *_properties(Where.COLUMN, _OWN_COLUMN, custom=True),
+    *_properties(Where.RELATIONSHIP, _OWN_RELATIONSHIP, custom=True),
 )
 """What only MetaLayer knows, in `customProperties`: how files are read, cleaned and made into tables."""
 

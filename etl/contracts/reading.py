@@ -132,6 +132,9 @@ def _dialect(server: Section) -> Dialect:
     delimiter = "\t" if delimiter == "tab" else delimiter
     if delimiter == quote or {delimiter, quote} & {"\n", "\r"}:
         server.refuse("delimiter and quote must be two different signs.", 'The usual ones are , and ".')
+    if not quote.isascii():
+        hint = "Use one ASCII character, such as \" or '."
+        server.refuse(f"{quote!r} cannot be the quote.", hint, "customProperties")
     return Dialect(delimiter, quote, _encoding(server, custom.get("encoding", "utf-8")))
 
 

@@ -1,4 +1,4 @@
-"""The `quality` entries of a contract: accepted values of a column, and rules given as SQL."""
+"""The `quality` entries of a contract: their severity, and rules given as SQL."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import re
 from collections.abc import Collection
 
 from etl.contracts.document import Section, did_you_mean, shown
-from etl.contracts.keys import well_formed
-from etl.contracts.properties import properties
-from etl.contracts.values import NAME_HINT, is_name, texts
-from etl.contracts.vocabulary import Where
+from etl.contracts.values import NAME_HINT, is_name
 from etl.model import Rule, Severity
 
 _TABLE = re.compile(r"\$?\{(table|object)\}")
 _STAND_IN = "rows_of_this_table"
+_SEVERITIES = {
+    "warn": Severity.WARN, "warning": Severity.WARN, "info": Severity.WARN, "quarantine": Severity.QUARANTINE,
+    "error": Severity.QUARANTINE, "block": Severity.BLOCK,
+}  # fmt: skip
 _QUERY_HINT = "Write: select count(*) from ${table} where <what a bad row looks like>"
 
 
@@ -22,38 +23,34 @@ def is_sql(entry: Section) -> bool:
     return bool(entry.get("type", "library") == "sql")
 
 
-def accepted_values(entry: Section) -> tuple[str, ...]:
-    """The values that an `invalidValues` entry accepts; empty where it is refused."""
-    _must_be_zero(entry)
-    for key in ("query", "severity"):
-        if entry.get(key) is not None:
-            entry.refuse(f"{key} has no effect on accepted values.", "Leave it out, or set type: sql.", key)
-    arguments = entry.section("arguments") if entry.get("arguments") else entry
-    if entry.get("metric") is None or arguments.get("validValues") is None:
-        entry.refuse(
-            "The quality entry says nothing that can be checked.",
-            "Write metric: invalidValues with arguments: {validValues: […]}, or type: sql with a query.",
-        )
-        return ()
-    wanted = properties(Where.ARGUMENTS)["validValues"]
-    return texts(arguments.get("validValues")) if well_formed(arguments, "validValues", wanted) else ()
+def is_library(entry: Section) -> bool:
+    """Whether a quality entry names a metric of the standard."""
+    return bool(entry.get("type", "library") == "library")
+
+
+def is_text(entry: Section) -> bool:
+    """Whether a quality entry only tells people something."""
+    return bool(entry.get("type") == "text")
+
+
+def severity_of(entry: Section) -> Severity:
+    """What a row that breaks the rule causes; the standard's own words count too."""
+    return _SEVERITIES.get(entry.text("severity"), Severity.QUARANTINE)
 
 
 def sql_rule(entry: Section, columns: Collection[str]) -> Rule | None:
     """The rule of a `type: sql` entry over the columns of a contract; None where it is refused."""
-    _must_be_zero(entry)
+    must_be_zero(entry)
     name = entry.text("name")
     if not is_name(name):
         entry.refuse(f"{shown(name)} cannot be the name of a rule.", NAME_HINT, "name")
         return None
     condition = _condition(entry, columns)
-    severity = entry.get("severity", "quarantine")
-    if not condition or severity not in list(Severity):  # refused already
-        return None
-    return Rule(name, condition, Severity(severity), entry.line())
+    return Rule(name, condition, severity_of(entry), entry.line()) if condition else None
 
 
-def _must_be_zero(entry: Section) -> None:
+def must_be_zero(entry: Section) -> None:
+    """Refuse an entry that accepts bad rows."""
     operators = [key for key in entry.value if key.startswith("must")]
     if operators != ["mustBe"] or entry.get("mustBe") != 0:
         entry.refuse(

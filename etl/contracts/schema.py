@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from etl.contracts.columns import read_column
+from etl.contracts.columns import names_in_files, read_column
 from etl.contracts.document import Section, did_you_mean, shown
 from etl.contracts.keys import custom_values
-from etl.contracts.rules import is_sql, sql_rule
-from etl.contracts.values import NAME_HINT, is_name, texts
+from etl.contracts.references import composite_references
+from etl.contracts.rules import is_sql, is_text, severity_of, sql_rule
+from etl.contracts.values import NAME_HINT, is_name
 from etl.contracts.vocabulary import Where
-from etl.model import Column, Rule
+from etl.model import Column, Rule, Severity
 
+MOST_RULES = 60
 _RESERVED = {"unreadable_lines": "quarantine.unreadable_lines is a table of the engine"}
 
 
@@ -31,6 +33,7 @@ def schema_parts(schema: Section) -> dict[str, Any]:
         "newest_by": _newest_by(schema, custom, columns),
         "unknown_columns": custom.get("unknownColumns", "ignore"),
         "rules": _rules(schema, columns),
+        "composite_references": composite_references(schema, source, columns),
     }
     if bronze_only:
         _refuse_without_silver(schema, custom, columns)
@@ -82,20 +85,14 @@ def _columns(schema: Section) -> Iterator[Column]:
     owners: dict[str, str] = {}
     for section in sections:
         name = section.text("name")
-        for spelling in (name, *_aliases(section)):
-            if spelling.lower() in owners:
-                message = f"{spelling!r} is already a name of the column {owners[spelling.lower()]!r}."
+        for spelling in dict.fromkeys(one.lower() for one in (name, *names_in_files(section))):
+            if spelling in owners:
+                message = f"{spelling!r} is already a name of the column {owners[spelling]!r}."
                 section.refuse(message, "Each name and alias stands for one column.", "name")
-            owners[spelling.lower()] = name
+            owners[spelling] = name
         column = read_column(section)
         if column:
             yield column
-
-
-def _aliases(section: Section) -> tuple[str, ...]:
-    entries = [one for one in section.sections("customProperties") if one.get("property") == "aliases"]
-    listed = [entry.get("value") for entry in entries if isinstance(entry.get("value"), list)]
-    return texts(listed[0]) if listed else ()
 
 
 def _key(schema: Section, *, bronze_only: bool) -> tuple[str, ...]:
@@ -123,11 +120,12 @@ def _newest_by(schema: Section, custom: dict[str, Any], columns: tuple[Column, .
 def _rules(schema: Section, columns: tuple[Column, ...]) -> tuple[Rule, ...]:
     names = [column.name for column in columns]
     for entry in schema.sections("quality"):
-        if not is_sql(entry):
+        if not is_sql(entry) and not is_text(entry):
             hint = "Set type: sql, or move the entry to a column."
             entry.refuse("A rule over whole rows is SQL.", hint)
     parts = [schema, *schema.sections("properties")]
     entries = [entry for part in parts for entry in part.sections("quality") if is_sql(entry)]
+    _refuse_too_many(entries)
     called: set[str] = set()
     for entry in entries:
         if entry.text("name") in called:
@@ -137,17 +135,25 @@ def _rules(schema: Section, columns: tuple[Column, ...]) -> tuple[Rule, ...]:
     return tuple(rule for entry in entries if (rule := sql_rule(entry, names)))
 
 
+def _refuse_too_many(entries: list[Section]) -> None:
+    """Which rules a row breaks is kept as bits of a whole number."""
+    aside = [entry for entry in entries if severity_of(entry) is Severity.QUARANTINE]
+    if len(aside) > MOST_RULES:
+        message = f"There are {len(aside)} rules in SQL that quarantine; there can be {MOST_RULES}."
+        aside[MOST_RULES].refuse(message, "Join some with or, or give them severity: warn or block.")
+
+
 def _refuse_without_silver(schema: Section, custom: dict[str, Any], columns: tuple[Column, ...]) -> None:
     """Nothing that only silver does may be promised by a feed that has none."""
     said = "A bronze-only feed has no silver, so {} has no effect."
     hint = "Leave it out, or leave out layers: bronze."
-    for key in ("physicalName", "quality"):
+    for key in ("physicalName", "quality", "relationships"):
         if schema.get(key) is not None:
             schema.refuse(said.format(key), hint, key)
     if "newestBy" in custom:
         schema.refuse(said.format("newestBy"), hint, "customProperties")
     for section in schema.sections("properties"):
-        for key in ("relationships", "quality"):
+        for key in ("relationships", "quality", "enum"):
             if section.get(key) is not None:
                 section.refuse(said.format(key), hint, key)
         if any(column.amount for column in columns if column.name == section.text("name")):

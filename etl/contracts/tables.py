@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from etl.contracts.checks import silver_checks
 from etl.contracts.fingerprint import bronze_meaning, digest, silver_meaning
@@ -35,30 +34,24 @@ def bronze_table(contract: Contract) -> Table:
 
 def silver_table(contract: Contract, contracts: Mapping[str, Contract]) -> Table:
     """What is made of a contract's bronze rows: typed, valid, one row per key."""
-    references = {column.name: column.reference for column in contract.columns if column.reference}
     parents = {
-        name: f"{Layer.SILVER}.{contracts[reference.source].silver_table}"
-        for name, reference in references.items()
-        if reference.source in contracts and reference.source != contract.source
+        key.source: f"{Layer.SILVER}.{contracts[key.source].silver_table}"
+        for key in contract.references
+        if key.source in contracts and key.source != contract.source
     }
-    known = replace(contract, columns=tuple(_known(column, parents) for column in contract.columns))
     return Table(
         name=f"{Layer.SILVER}.{contract.silver_table}",
         layer=Layer.SILVER,
         grain=contract.grain,
         key=contract.key,
         fields=(*map(_field, contract.columns), *SILVER_PLACES),
-        inputs=(f"{Layer.BRONZE}.{contract.bronze_table}", *dict.fromkeys(parents.values())),
+        inputs=(f"{Layer.BRONZE}.{contract.bronze_table}", *parents.values()),
         fingerprint=digest(silver_meaning(contract)),
         file=contract.file,
         source=contract.source,
         description=f"{contract.source}, typed and valid.",
-        checks=silver_checks(known, parents),
+        checks=silver_checks(contract, parents),
     )
-
-
-def _known(column: Column, parents: Mapping[str, str]) -> Column:
-    return column if column.name in parents else replace(column, reference=None)
 
 
 def _field(column: Column) -> Field:

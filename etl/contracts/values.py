@@ -1,10 +1,10 @@
-"""Single values of a contract: forms, names, date formats."""
+"""Single values of a contract: forms and names."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 
 from etl.contracts.vocabulary import Form
@@ -22,28 +22,20 @@ def is_name(text: str) -> bool:
 
 def has_form(value: Any, form: Form) -> bool:
     """Whether a value read from YAML has the form a property asks for."""
-    number = isinstance(value, int | Decimal) and not isinstance(value, bool)
-    match form:
-        case Form.TEXT:
-            return isinstance(value, str) and bool(value.strip())
-        case Form.CHARACTER:
-            return isinstance(value, str) and (len(value) == 1 or value == "tab")
-        case Form.FLAG:
-            return isinstance(value, bool)
-        case Form.WHOLE:
-            return number and isinstance(value, int)
-        case Form.NUMBER:
-            return number
-        case Form.TEXTS:
-            return isinstance(value, list) and bool(value) and all(_is_text(one) for one in value)
-        case Form.MAP:
-            return isinstance(value, dict) and bool(value) and all(_is_text(one) for one in value.values())
-        case Form.LIST:
-            return isinstance(value, list)
-        case Form.MAPPING:
-            return isinstance(value, dict)
-        case _:
-            return True
+    wanted = _FORMS.get(form)
+    return wanted is None or wanted(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+
+
+def _says_something(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(_is_text(one) for one in value)
 
 
 def _is_text(value: Any) -> bool:
@@ -51,39 +43,21 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str | int | Decimal) and not isinstance(value, bool)
 
 
+_FORMS: dict[Form, Callable[[Any], bool]] = {
+    Form.TEXT: _says_something,
+    Form.CHARACTER: lambda value: isinstance(value, str) and (len(value) == 1 or value == "tab"),
+    Form.FLAG: lambda value: isinstance(value, bool),
+    Form.WHOLE: lambda value: _is_number(value) and isinstance(value, int),
+    Form.NUMBER: _is_number,
+    Form.LIMIT: lambda value: _is_number(value) or _says_something(value),
+    Form.TEXTS: _is_list_of_texts,
+    Form.TEXT_OR_TEXTS: lambda value: _says_something(value) or _is_list_of_texts(value),
+    Form.MAP: lambda value: isinstance(value, dict) and bool(value) and all(map(_is_text, value.values())),
+    Form.LIST: lambda value: isinstance(value, list),
+    Form.MAPPING: lambda value: isinstance(value, dict),
+}
+
+
 def texts(values: Any) -> tuple[str, ...]:
     """A list of texts as written."""
     return tuple(str(value) for value in values)
-
-
-# Date formats -----------------------------------------------------------------------------------------
-
-_FORMAT_TOKEN = re.compile("YYYY|MM|DD|HH|mm|SS|M|D|[-/.:, T]|.")
-_DATE_TOKENS = ({"YYYY"}, {"MM", "M"}, {"DD", "D"})
-_TIME_TOKENS = ({"HH"}, {"mm"}, {"SS"})
-_TOKENS = frozenset().union(*_DATE_TOKENS, *_TIME_TOKENS)
-_SEPARATORS = frozenset("-/.:, T")
-
-
-def format_fault(form: str, *, with_time: bool) -> str:
-    """What is wrong with a date format, or nothing. A day needs year, month, day; a time hour, minute."""
-    parts = _FORMAT_TOKEN.findall(form)
-    strange = [part for part in parts if part not in _TOKENS and part not in _SEPARATORS]
-    if strange:
-        return f"{strange[0]!r} is neither YYYY, MM, DD, M, D, HH, mm, SS nor a separator (- / . : , space T)"
-    used = [part for part in parts if part in _TOKENS]
-    if any(sum(used.count(token) for token in group) != 1 for group in _DATE_TOKENS):
-        return "it needs the year, the month and the day once each"
-    if any(sum(used.count(token) for token in group) > 1 for group in _TIME_TOKENS):
-        return "a part of the time is in it twice"
-    has_time = {"HH", "mm"} <= set(used)
-    if with_time != has_time or (not with_time and "SS" in used):
-        return "it needs HH and mm" if with_time else "a date has no time of day"
-    return _ambiguous(parts)
-
-
-def _ambiguous(parts: list[str]) -> str:
-    for left, right in pairwise(parts):
-        if {left, right} <= _TOKENS and {left, right} & {"M", "D"}:
-            return f"{left}{right} can be read in two ways; put a separator between them"
-    return ""

@@ -18,6 +18,7 @@ class Where(StrEnum):
     RELATIONSHIP = "a relationship"
     QUALITY = "a quality entry"
     ARGUMENTS = "the arguments of a quality entry"
+    ENUM = "an entry of enum"
     SLA = "an slaProperty"
     CUSTOM = "a customProperty"
     GOLD = "a gold header"
@@ -33,7 +34,9 @@ class Form(StrEnum):
     FLAG = "true or false"
     WHOLE = "whole number"
     NUMBER = "number"
+    LIMIT = "number, day or time"
     TEXTS = "list of texts"
+    TEXT_OR_TEXTS = "text or list of texts"
     MAP = "mapping of texts"
     LIST = "list"
     MAPPING = "mapping"
@@ -81,6 +84,7 @@ DOCUMENTATION: dict[Where, frozenset[str]] = {
     | {"physicalType", "classification", "criticalDataElement", "examples", "deprecated"},
     Where.RELATIONSHIP: frozenset({"id"}),
     Where.QUALITY: _ABOUT | {"dimension", "unit", "businessImpact"},
+    Where.ENUM: _ABOUT | {"label", "customProperties"},
     Where.SLA: frozenset({"id", "description", "element", "driver", "valueExt"}),
     Where.CUSTOM: frozenset({"id", "description", "vendor"}),
 }
@@ -109,6 +113,7 @@ PLACES = {
     "relationships": Where.RELATIONSHIP,
     "quality": Where.QUALITY,
     "arguments": Where.ARGUMENTS,
+    "enum": Where.ENUM,
     "slaProperties": Where.SLA,
     "customProperties": Where.CUSTOM,
 }

@@ -10,7 +10,9 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from etl.drift import HeaderSeen
 from etl.errors import FileForbidden, FileRefused, FileUnsettled
+from etl.layers.glance import header_seen, refused_header
 from etl.model import Batch, BatchState, Contract
 from etl.reader import Reader, ReadResult, Survey, survey
 from etl.warehouse import Arrival, Landing, Warehouse
@@ -54,7 +56,7 @@ class Intake:
     unreadable: int = 0
     resent: int = 0
     refused: list[str] = field(default_factory=list)
-    drift: list[str] = field(default_factory=list)
+    differing: int = 0  # columns that are missing or unknown
 
     def in_words(self) -> str:
         """One line for the task."""
@@ -62,6 +64,7 @@ class Intake:
         parts += [f"{self.resent} already known"] if self.resent else []
         parts += [f"{self.unreadable} unreadable lines"] if self.unreadable else []
         parts += [f"{len(self.refused)} refused"] if self.refused else []
+        parts += [f"{self.differing} columns not as agreed"] if self.differing else []
         return ", ".join(parts)
 
 
@@ -203,28 +206,27 @@ class Ingest:
         except FileRefused as refusal:
             self._refuse(file, surveyed.sha256, surveyed.lines, refusal)
             raise
-        self._land(file, surveyed, read, batch_id)
+        seen = header_seen(file.full, self.contract, read)
+        self._land(file, surveyed, read, batch_id, seen)
         intake.landed += 1
         intake.rows += read.rows
         intake.unreadable += len(read.unreadable)
-        intake.drift += _drift_in_words(file.path, read)
+        intake.differing += len(seen.missing) + len(seen.unknown)
 
     def _known(self, sha256: str) -> Batch | None:
         batches = self.warehouse.batches()
         same = (b for b in batches if b.source == self.contract.source and b.sha256 == sha256)
         return next((b for b in same if b.state is BatchState.LANDED), None)
 
-    def _land(self, file: Found, surveyed: Survey, read: ReadResult, batch_id: str) -> None:
+    def _land(self, file: Found, surveyed: Survey, read: ReadResult, batch_id: str, seen: HeaderSeen) -> None:
         batch = Batch(
             batch_id=batch_id, batch_seq=0, source=self.contract.source, path=file.path, sha256=surveyed.sha256,
             size_bytes=surveyed.size_bytes, state=BatchState.LANDED, reason="", lines=read.lines,
             header_lines=read.header_lines, rows=read.rows, continuation_lines=read.continuation_lines,
             unreadable=len(read.unreadable), blank=read.blank, arrived_at=self.clock(), run_id=self.run_id, version=0,
         )  # fmt: skip
-        columns = tuple(column.name for column in self.contract.columns)
         arrival = self._arrival(file, surveyed.sha256, batch_id)
-        landing = Landing(batch, str(read.parquet), read.first_line, columns, read.unreadable, arrival)
-        self.warehouse.land(landing, self.contract)
+        self.warehouse.land(landing_of(batch, read, arrival, seen), self.contract)
 
     def _refuse(self, file: Found, sha256: str, lines: int, refusal: FileRefused) -> None:
         batch_id = batch_id_of(self.contract.source, sha256)
@@ -239,7 +241,7 @@ class Ingest:
         arrival = self._arrival(file, sha256, batch_id)
         if isinstance(refusal, FileForbidden):  # of no contract's reading, so that it stays new
             arrival = replace(arrival, contract_fingerprint="")
-        self.warehouse.refuse(batch, arrival)
+        self.warehouse.refuse(batch, arrival, self.contract, refused_header(file.full, self.contract))
 
     def _is_refused(self, batch_id: str) -> bool:
         return any(b.batch_id == batch_id and b.state is BatchState.REFUSED for b in self.warehouse.batches())
@@ -251,12 +253,13 @@ class Ingest:
         )  # fmt: skip
 
 
+def landing_of(batch: Batch, read: ReadResult, arrival: Arrival, seen: HeaderSeen) -> Landing:
+    """A batch with everything that its file was taken apart into."""
+    return Landing(
+        batch, str(read.parquet), read.first_line, read.columns, read.unreadable, arrival, read.header, seen=seen
+    )  # fmt: skip
+
+
 def _sha_of_nothing(file: Found) -> str:
     """A stand-in identity for bytes that could not be read: the file's own place and shape."""
     return hashlib.sha256(repr(file.shape).encode()).hexdigest()
-
-
-def _drift_in_words(path: str, read: ReadResult) -> list[str]:
-    lines = [f"{path} has no column {name!r}; it is left blank" for name in read.missing]
-    lines += [f"{path} has an unknown column {name!r}; it is not kept" for name in read.unknown]
-    return lines + [f"{path} calls {name!r} {found!r}" for found, name in read.renamed]

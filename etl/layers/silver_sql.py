@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import reduce
-from operator import add
+from operator import add, and_
 
 import ibis
 from ibis.expr import types as ir
 
 from etl import expressions as phrases
-from etl.layers.silver import PLACE, REPEATED, TYPED, Parent, SilverSQL
-from etl.model import Column, Contract, Kind, Rule, Severity
+from etl.layers.silver import LIVE, PLACE, REPEATED, TYPED, VERSIONS, Parent, SilverSQL
+from etl.model import Column, Contract, ForeignKey, Rule, Severity
 
 BITS_PER_COLUMN = 60  # reasons that fit one whole-number column with room for the sign
-SQL_BITS = "_broken_sql"
+SQL_BITS = "_broken_sql_"
+PLACE_KINDS = {"_batch_id": "string", "_row_number": "int64", "_correction": "int32"}
 
 
-def compile_silver(
-    contract: Contract, parents: Mapping[str, Parent], names: Mapping[str, str], dialect: str
-) -> SilverSQL:
-    """The statements for a contract. `parents` by column; `names` maps logical tables to how SQL reads them."""
+def compile_silver(contract: Contract, parents: Sequence[Parent], dialect: str) -> SilverSQL:
+    """The statements for a contract. `parents` in the order of its references."""
     shaped = _Shape(contract, parents, dialect)
     statements = {
         "typed": shaped.typed(),
         "repeated": shaped.repeated(),
         "current": shaped.current(),
         "superseded": shaped.superseded(),
+        "newest": shaped.newest(),
+        "older": shaped.older(),
         "quarantined": shaped.quarantined(),
     }
-    rendered = {name: _render(expression, dialect, names) for name, expression in statements.items()}
+    rendered = {name: _render(expression, dialect) for name, expression in statements.items()}
     rendered["typed"] = _with_sql_rules(rendered["typed"], shaped.sql_rules)
     amounts = tuple((c.name, _amount(c, dialect)) for c in contract.columns if c.amount)
-    return SilverSQL(**rendered, reasons=shaped.reasons, amounts=amounts)
+    return SilverSQL(
+        **rendered,
+        reasons=shaped.reasons,
+        amounts=amounts,
+        valid=" and ".join(f'"{bits}" = 0' for bits in shaped.bit_names()),
+        orphan_reasons=tuple(_unknown(reference) for reference in contract.references),
+    )
 
 
 class _Shape:
     """The expressions of one contract."""
 
-    def __init__(self, contract: Contract, parents: Mapping[str, Parent], dialect: str) -> None:
+    def __init__(self, contract: Contract, parents: Sequence[Parent], dialect: str) -> None:
         self.contract = contract
         self.dialect = dialect
         self.parents = parents
@@ -52,44 +59,48 @@ class _Shape:
         """Every reason a row of this contract can be quarantined for."""
         return (*(reason for reason, _ in self.rules), *(rule.name for rule in self.sql_rules))
 
-    def bronze(self) -> ir.Table:
-        """Bronze with the sequence number of each row's batch."""
-        names = {column.name: "string" for column in self.columns}
-        table = ibis.table(
-            names | {"_batch_id": "string", "_row_number": "int64"},
-            name=self.contract.bronze_table,
-            database="bronze",
-        )
+    def live(self) -> ir.Table:
+        """The rows that are to be judged, as received or corrected."""
+        return ibis.table({column.name: "string" for column in self.columns} | PLACE_KINDS, name=LIVE)
+
+    def numbered(self) -> ir.Table:
+        """Those rows with the sequence number of their batch."""
+        names, table = [column.name for column in self.columns], self.live()
         batches = ibis.table({"batch_id": "string", "batch_seq": "int64"}, name="_batches", database="bronze")
         joined = table.join(batches, table["_batch_id"] == batches["batch_id"])
         return joined.select(*names, *PLACE, _batch_seq=batches["batch_seq"])
 
     def _with_values(self) -> ir.Table:
         """Cleaned text (`<column>__text`), typed value and, for a foreign key, whether its parent is known."""
-        bronze = self.bronze()
-        texts = {_text(c): phrases.cleaned(bronze[c.name], c.cleaning) for c in self.columns}
-        cleaned = bronze.select(*PLACE, "_batch_seq", **texts)
+        rows = self.numbered()
+        texts = {_text(c): phrases.cleaned(rows[c.name], c.cleaning) for c in self.columns}
+        cleaned = rows.select(*PLACE, "_batch_seq", **texts)
         values = {c.name: phrases.safe_cast(cleaned[_text(c)], c, self.dialect) for c in self.columns}
         valued = cleaned.mutate(**values)
-        for name, parent in self.parents.items():
-            valued = self._with_parent(valued, name, parent)
+        for at, parent in enumerate(self.parents):
+            valued = self._with_parent(valued, at, parent)
         return valued
 
-    def _with_parent(self, valued: ir.Table, name: str, parent: Parent) -> ir.Table:
+    def _with_parent(self, valued: ir.Table, at: int, parent: Parent) -> ir.Table:
         schema, table = parent.table.split(".", 1)
-        kind = "string" if parent.kind is Kind.TEXT else "date" if parent.kind is Kind.DATE else "int64"
-        known = ibis.table({parent.column: kind}, name=table, database=schema)
-        wanted = known.select(**{_parent(name): known[parent.column]})
-        return valued.left_join(wanted, valued[name] == wanted[_parent(name)])
+        own = self.contract.references[at].columns
+        kinds = {
+            to: phrases.type_of(self.contract.column(name))
+            for name, to in zip(own, parent.columns, strict=True)
+        }
+        known = ibis.table(kinds, name=table, database=schema)
+        wanted = known.select(**{f"{_parent(at)}_{i}": known[to] for i, to in enumerate(parent.columns)})
+        same = [valued[name] == wanted[f"{_parent(at)}_{i}"] for i, name in enumerate(own)]
+        joined = valued.left_join(wanted, same)
+        return joined.select(*valued.columns, **{_parent(at): joined[f"{_parent(at)}_0"]})
 
     def _all_rules(self, valued: ir.Table) -> list[tuple[str, ir.BooleanValue]]:
         rules: list[tuple[str, ir.BooleanValue]] = []
         for column in self.columns:
             rules += phrases.broken_rules(column, valued[_text(column)], valued[column.name])
-            if column.name in self.parents:
-                source = column.reference.source if column.reference else self.parents[column.name].table
-                unknown = valued[column.name].notnull() & valued[_parent(column.name)].isnull()
-                rules.append((f"{column.name} is not a known {source}", unknown))
+        for at, reference in enumerate(self.contract.references):
+            given = reduce(and_, (valued[name].notnull() for name in reference.columns))
+            rules.append((_unknown(reference), given & valued[_parent(at)].isnull()))
         rules += [
             self._key_rule(valued, name)
             for name in self.contract.key
@@ -112,16 +123,17 @@ class _Shape:
 
     def _typed_table(self) -> ir.Table:
         columns = {column.name: phrases.type_of(column) for column in self.columns}
-        places = {"_batch_id": "string", "_row_number": "int64", "_batch_seq": "int64"}
-        return ibis.table(columns | places | dict.fromkeys(self._bit_names(), "int64"), name=TYPED)
+        places = PLACE_KINDS | {"_batch_seq": "int64"}
+        return ibis.table(columns | places | dict.fromkeys(self.bit_names(), "int64"), name=TYPED)
 
-    def _bit_names(self) -> list[str]:
+    def bit_names(self) -> list[str]:
+        """The columns that hold which rules a row breaks; all are 0 for a valid row."""
         own = [_bits(start) for start in range(0, max(len(self.rules), 1), BITS_PER_COLUMN)]
-        return [*own, SQL_BITS] if self.sql_rules else own
+        return [*own, *(_sql_bits(start) for start in range(0, len(self.sql_rules), BITS_PER_COLUMN))]
 
     def _valid(self) -> ir.Table:
         typed = self._typed_table()
-        return typed.filter(*(typed[bits] == 0 for bits in self._bit_names()))
+        return typed.filter(*(typed[bits] == 0 for bits in self.bit_names()))
 
     def repeated(self) -> ir.Table:
         """Keys that occur more than once among the valid rows: only those need ranking."""
@@ -133,9 +145,13 @@ class _Shape:
         kinds = {name: phrases.type_of(self.contract.column(name)) for name in self.contract.key}
         return ibis.table(kinds, name=REPEATED)
 
-    def _ranked(self) -> ir.Table:
-        """Versions of repeated keys with their rank, newest 0; newest-by first (blank is oldest), then place."""
-        versions = self._valid().semi_join(self._repeated_table(), list(self.contract.key))
+    def _versions_table(self) -> ir.Table:
+        """Every valid version of the keys that something new has come for."""
+        columns = {column.name: phrases.type_of(column) for column in self.columns}
+        return ibis.table(columns | PLACE_KINDS | {"_batch_seq": "int64"}, name=VERSIONS)
+
+    def _ranked(self, versions: ir.Table) -> ir.Table:
+        """Versions with their rank within their key, newest 0; newest-by first (blank is oldest), then place."""
         order = [versions["_batch_seq"].desc(), versions["_row_number"].desc()]
         if self.contract.newest_by:
             order.insert(0, versions[self.contract.newest_by].desc(nulls_first=False))
@@ -146,28 +162,44 @@ class _Shape:
         """One row per key: the newest valid version."""
         names = [column.name for column in self.columns]
         single = self._valid().anti_join(self._repeated_table(), list(self.contract.key))
-        ranked = self._ranked()
+        ranked = self._ranked(self._of_repeated())
         newest = ranked.filter(ranked["_rank"] == 0)
-        both = ibis.union(single.select(*names, *PLACE), newest.select(*names, *PLACE), distinct=False)
-        return both.mutate(_correction=ibis.literal(0, "int32"))
+        return ibis.union(single.select(*names, *PLACE), newest.select(*names, *PLACE), distinct=False)
+
+    def _of_repeated(self) -> ir.Table:
+        return self._valid().semi_join(self._repeated_table(), list(self.contract.key))
 
     def superseded(self) -> ir.Table:
         """Valid versions that are not current."""
-        ranked = self._ranked()
-        amounts = [column.name for column in self.columns if column.amount]
-        kept = dict.fromkeys([*self.contract.key, *amounts])
-        return ranked.filter(ranked["_rank"] > 0).select(*kept, *PLACE)
+        return self._of_rank(self._of_repeated(), newest=False)
+
+    def newest(self) -> ir.Table:
+        """The current one of the versions that are looked at again."""
+        return self._of_rank(self._versions_table(), newest=True)
+
+    def older(self) -> ir.Table:
+        """The others of them."""
+        return self._of_rank(self._versions_table(), newest=False)
+
+    def _of_rank(self, versions: ir.Table, *, newest: bool) -> ir.Table:
+        ranked = self._ranked(versions)
+        chosen = ranked["_rank"] == 0 if newest else ranked["_rank"] > 0
+        return ranked.filter(chosen).select(*(column.name for column in self.columns), *PLACE)
 
     def quarantined(self) -> ir.Table:
-        """The bronze rows that broke a rule, as received, with every reason."""
+        """The rows that broke a rule, as received or corrected, with every reason."""
         typed = self._typed_table()
-        broken = typed.filter(reduce(lambda a, b: a | b, (typed[bits] != 0 for bits in self._bit_names())))
+        broken = typed.filter(reduce(lambda a, b: a | b, (typed[bits] != 0 for bits in self.bit_names())))
         reasons = self._reasons(broken)
-        marked = broken.select(_batch=broken["_batch_id"], _row=broken["_row_number"], _reasons=reasons)
-        bronze = self.bronze()
-        same = [bronze["_batch_id"] == marked["_batch"], bronze["_row_number"] == marked["_row"]]
+        marked = broken.select(
+            _batch=broken["_batch_id"], _row=broken["_row_number"], _n=broken["_correction"], _reasons=reasons
+        )
+        live = self.live()
+        same = [
+            live[name] == marked[mark] for name, mark in zip(PLACE, ("_batch", "_row", "_n"), strict=True)
+        ]
         names = [column.name for column in self.columns]
-        return bronze.join(marked, same).select(*names, *PLACE, "_reasons")
+        return live.join(marked, same).select(*names, *PLACE, "_reasons")
 
     def _reasons(self, broken: ir.Table) -> ir.ArrayValue:
         said = [
@@ -179,7 +211,11 @@ class _Shape:
             for i, (reason, _) in enumerate(self.rules)
         ]
         said += [
-            ibis.ifelse((broken[SQL_BITS] & (1 << i)) != 0, rule.name, ibis.null("string"))
+            ibis.ifelse(
+                (broken[_sql_bits(i - i % BITS_PER_COLUMN)] & (1 << (i % BITS_PER_COLUMN))) != 0,
+                rule.name,
+                ibis.null("string"),
+            )
             for i, rule in enumerate(self.sql_rules)
         ]
         return ibis.array(said).filter(lambda reason: reason.notnull())
@@ -194,34 +230,44 @@ def _text(column: Column) -> str:
     return f"{column.name}__text"
 
 
-def _parent(name: str) -> str:
-    return f"{name}__parent"
+def _parent(at: int) -> str:
+    return f"_parent_{at}"
+
+
+def _unknown(reference: ForeignKey) -> str:
+    """The reason of a row whose parent is not there."""
+    verb = "is" if len(reference.columns) == 1 else "are"
+    return f"{' and '.join(reference.columns)} {verb} not a known {reference.source}"
+
+
+def _sql_bits(start: int) -> str:
+    return f"{SQL_BITS}{start // BITS_PER_COLUMN}"
 
 
 def _bits(start: int) -> str:
     return f"_broken_{start // BITS_PER_COLUMN}"
 
 
-def _render(expression: ir.Table, dialect: str, names: Mapping[str, str]) -> str:
-    sql = str(ibis.to_sql(expression, dialect=dialect))
-    for logical, read_as in names.items():
-        schema, table = logical.split(".", 1)
-        sql = sql.replace(f'"{schema}"."{table}"', read_as)
-    return sql
+def _render(expression: ir.Table, dialect: str) -> str:
+    return str(ibis.to_sql(expression, dialect=dialect))
 
 
 def _with_sql_rules(typed: str, rules: Sequence[Rule]) -> str:
     """The typed rows with one more column of bits, for conditions that the contract gives as SQL."""
     if not rules:
         return typed
-    flags = [f"case when ({rule.broken_when}) then {1 << i} else 0 end" for i, rule in enumerate(rules)]
-    return f'select typed.*, cast({" + ".join(flags)} as bigint) as "{SQL_BITS}" from ({typed}) as typed'  # noqa: S608
+    columns = []
+    for start in range(0, len(rules), BITS_PER_COLUMN):
+        chunk = rules[start : start + BITS_PER_COLUMN]
+        flags = [f"case when ({rule.broken_when}) then {1 << i} else 0 end" for i, rule in enumerate(chunk)]
+        columns.append(f'cast({" + ".join(flags)} as bigint) as "{_sql_bits(start)}"')
+    return f"select typed.*, {', '.join(columns)} from ({typed}) as typed"  # noqa: S608
 
 
 def _amount(column: Column, dialect: str) -> str:
     """The amount as written in the text of a column, as an SQL expression over that column."""
     table = ibis.table({column.name: "string"}, name="written")
     text = phrases.cleaned(table[column.name], column.cleaning)
-    rendered = _render(table.select(amount=phrases.readable_amount(text, column.cleaning)), dialect, {})
+    rendered = _render(table.select(amount=phrases.readable_amount(text, column.cleaning)), dialect)
     head, _, _ = rendered.rpartition('AS "amount"')
     return head.removeprefix("SELECT").strip().replace('"t0".', "")

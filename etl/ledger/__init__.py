@@ -5,6 +5,8 @@ It is the only meeting point of page, command, API and engine, in one process or
 
 from __future__ import annotations
 
+from etl.ledger.incidents import Incidents
+from etl.ledger.mending import Mends
 from etl.ledger.notes import Notes
 from etl.ledger.pipelines import SCHEDULED, Pipelines
 from etl.ledger.records import AuditEntry, KeptAccounts, NewTask, PipelineState
@@ -15,7 +17,7 @@ from etl.ledger.tasks import Tasks
 __all__ = ["SCHEDULED", "AuditEntry", "KeptAccounts", "Ledger", "NewTask", "PipelineState"]
 
 
-class Ledger(Runs, Tasks, Pipelines, Results, Notes):
+class Ledger(Runs, Tasks, Pipelines, Results, Incidents, Mends, Notes):
     """Everything the engine remembers, in one SQLite file. Threads and processes may share it.
 
     Every call is one short transaction and raises LedgerUnavailable when the file stays locked, DiskFull,

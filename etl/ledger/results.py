@@ -33,10 +33,10 @@ class Results(Store):
             return tuple(check_of(row) for row in connection.execute(by_name))
 
     def check_history(self, limit: int = 10) -> dict[tuple[str, str], tuple[int, ...]]:
-        """Failing rows per (table, check), oldest first, at most `limit` of the newest."""
+        """Failing rows per (table, check), oldest first, of the newest `limit` results that examined something."""
         with self._reading() as connection:
             newest = _newest_results(connection, limit)
-        return {check: tuple(row.failing for row in reversed(rows)) for check, rows in newest.items()}
+        return {check: tuple(row.failing for row in reversed(rows) if row.examined) for check, rows in newest.items()}
 
     def save_accounts(self, version: int, rows: Sequence[RowAccount], money: Sequence[MoneyAccount]) -> None:
         """Keep the accounts of a version, totals (batch_id "") and batches alike."""
@@ -107,9 +107,9 @@ class Results(Store):
 def _newest_results(
     connection: sa.Connection, limit: int
 ) -> dict[tuple[str, str], Sequence[sa.Row[Any, Any]]]:
-    """(result_id, failing) per (table, check), newest first."""
+    """(result_id, failing, examined) per (table, check), newest first."""
     found = check_results.c
-    of_check = sa.select(found.result_id, found.failing).order_by(found.result_id.desc()).limit(limit)
+    of_check = sa.select(found.result_id, found.failing, found.examined).order_by(found.result_id.desc()).limit(limit)
     return {
         (table, check): connection.execute(of_check.where(found.table == table, found.check == check)).all()
         for table in distinct(connection, found.table)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from etl.errors import LedgerError
 from etl.ledger.tables import metadata
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002", "0003")
 """Every revision in migrations/versions, oldest first. Kept here so that a start needs no Alembic (0.4 s)."""
 
 HEAD = REVISIONS[-1]

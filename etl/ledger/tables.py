@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     Float,
     ForeignKey,
     Index,
@@ -251,6 +252,36 @@ marks = Table(
     Column("name", String, primary_key=True),
     Column("value", Text, nullable=False),
 )
+
+# One row per source and day (UTC) that a person marked as an incident.
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("marked_by", String, nullable=False, key="by"),
+    Column("at", UtcTime, nullable=False),
+)
+
+# One row per request to mend. The warehouse keeps what it came to; this is the way to the engine.
+mends = Table(
+    "mends",
+    metadata,
+    Column("position", Integer, primary_key=True),
+    Column("mend_id", String, nullable=False, unique=True),
+    Column("kind", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("batch_id", String, nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("author", String, nullable=False),
+    Column("requested_at", UtcTime, nullable=False),
+    Column("state", String, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("run_id", Integer),
+)
+Index("ix_mends_state", mends.c.state)
 
 # One row per thing a person did.
 audit = Table(

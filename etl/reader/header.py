@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from etl.errors import FileRefused
-from etl.model import Column, Contract
+from etl.model import Column, Contract, Severity
+from etl.reader.evolving import evolved_names
 from etl.reader.grammar import NOT_CLOSED, STRAY_RETURN, Fault, Grammar, Lines, Record
 from etl.reader.surveying import opened
 from etl.reader.text import Text
@@ -31,9 +32,20 @@ class Header:
     missing: tuple[str, ...]
     unknown: tuple[str, ...]
     renamed: tuple[tuple[str, str], ...]  # (found alias, name)
+    evolved: tuple[tuple[int, str], ...]  # (position, name in bronze) of the unknown columns that are kept
     blank: int  # blank lines before it
     lines: int
     end: int
+
+    def held(self, contract: Contract) -> list[tuple[str, int | None]]:
+        """The columns that bronze holds, each with its position: the contract's in its order, then the evolved."""
+        own = [(column.name, place) for column, place in zip(contract.columns, self.places, strict=True)]
+        return [*own, *((name, place) for place, name in self.evolved)]
+
+    def names(self, contract: Contract) -> tuple[str, ...]:
+        """What bronze calls each field of the file, in the file's order; "" for one that is not kept."""
+        called = {place: name for name, place in self.held(contract) if place is not None}
+        return tuple(called.get(place, "") for place in range(self.width))
 
 
 def read_header(text: Text, contract: Contract, grammar: Grammar) -> Header:
@@ -53,6 +65,7 @@ def read_header(text: Text, contract: Contract, grammar: Grammar) -> Header:
         missing=missing,
         unknown=unknown,
         renamed=tuple((names[place], name) for name, place in found.items() if names[place] != name),
+        evolved=_evolved(names, found, contract),
         blank=blank,
         lines=lines,
         end=end,
@@ -135,10 +148,21 @@ def _unknown(names: Sequence[str], found: dict[str, int]) -> list[str]:
     ]
 
 
+def _evolved(names: Sequence[str], found: dict[str, int], contract: Contract) -> tuple[tuple[int, str], ...]:
+    if contract.unknown_columns != "evolve":
+        return ()
+    known = set(found.values())
+    unknown = [place for place in range(len(names)) if place not in known]
+    taken = {column.name for column in contract.columns}
+    return tuple(
+        zip(unknown, evolved_names([names[place] for place in unknown], unknown, taken), strict=True)
+    )
+
+
 def _check_missing(
     file: str, names: Sequence[str], missing: Sequence[str], unknown: Sequence[str], contract: Contract
 ) -> None:
-    needed = [name for name in missing if contract.column(name).required or name in contract.key]
+    needed = [name for name in missing if _is_needed(name, contract)]
     if not needed:
         return
     if len(names) == 1:
@@ -149,6 +173,11 @@ def _check_missing(
     if len(needed) == len(contract.columns) and not _meant(needed[0], unknown):
         raise FileRefused(message, f"Is its header line missing? {contract.file} names the columns.")
     raise FileRefused(message, _hint(needed, unknown, contract))
+
+
+def _is_needed(name: str, contract: Contract) -> bool:
+    column = contract.column(name)
+    return name in contract.key or (column.required and column.severity("present") is not Severity.WARN)
 
 
 def _check_delimiter(file: str, header: str, contract: Contract) -> None:

@@ -28,9 +28,9 @@ from etl.reader.text import Text, as_text
 
 @dataclass(frozen=True)
 class ReadResult:
-    """A file as taken in. `parquet` holds the contract's columns as text, in its order, one row per record in the
-    file's order. Where `first_line` is None it also holds `_row_number`, the physical line a record starts on; else
-    every record is one line, and that line is file_row_number + `first_line`.
+    """A file as taken in. `parquet` holds `columns` as text, one row per record in the file's order: the contract's
+    in its order, then the evolved ones in the file's. Where `first_line` is None it also holds `_row_number`, the
+    physical line a record starts on; else every record is one line, and that line is file_row_number + `first_line`.
     """
 
     parquet: Path
@@ -44,6 +44,9 @@ class ReadResult:
     missing: tuple[str, ...]
     unknown: tuple[str, ...]
     renamed: tuple[tuple[str, str], ...]  # (found alias, name)
+    columns: tuple[str, ...]
+    header: tuple[str, ...]  # what bronze calls each field, in the file's order; "" for one that is not kept
+    evolved: tuple[tuple[str, str], ...]  # (unknown column, what bronze calls it)
     sha256: str
     size_bytes: int
     bytes_written: int
@@ -152,6 +155,9 @@ class _Reading:
             missing=header.missing,
             unknown=header.unknown,
             renamed=header.renamed,
+            columns=tuple(name for name, _ in header.held(self._contract)),
+            header=header.names(self._contract),
+            evolved=tuple(zip(header.unknown, (name for _, name in header.evolved), strict=False)),
             sha256=surveyed.sha256,
             size_bytes=surveyed.size_bytes,
             bytes_written=written,
@@ -168,7 +174,7 @@ class _Reading:
         expected = text.survey.lines - header.lines
         source = duck.Csv(text.path, self._grammar, header.width, header=True, numbered=False)
         try:
-            duck.to_parquet(self._duck, source, self._columns(header), part)
+            duck.to_parquet(self._duck, source, header.held(self._contract), part)
         except (duckdb.IOException, duckdb.OutOfMemoryException):
             raise
         except duckdb.Error:  # a line it cannot take apart, or that is too long for it
@@ -181,18 +187,13 @@ class _Reading:
             tally = exact_pass(text, header, self._grammar, stream)
         _check_lines(text, header, tally)
         source = duck.Csv(scratch, self._grammar, header.width, False, True, tally.longest)
-        duck.to_parquet(self._duck, source, self._columns(header), part)
+        duck.to_parquet(self._duck, source, header.held(self._contract), part)
         rows = duck.rows_in(self._duck, part)
         if rows != tally.rows or duck.sum_of_row_numbers(self._duck, part) != tally.row_numbers:
             raise FileRefused(
                 f"{text.name}: {tally.rows} records were found but {rows} written, so they do not add up."
             )
         return tally
-
-    def _columns(self, header: Header) -> list[tuple[str, int | None]]:
-        return [
-            (column.name, place) for column, place in zip(self._contract.columns, header.places, strict=True)
-        ]
 
 
 def _may_be_clean(text: Text, header: Header) -> bool:

@@ -1,22 +1,31 @@
-"""The validation report: what the replaced system printed, computed instead of claimed."""
+"""The validation report as an evidence pack: what the replaced system printed, computed instead of claimed."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from etl.facts import Report, ReportSection
-from etl.report import figures, flow, running
-from etl.report.given import Measure, ReportInput
+from etl.report import balance, figures, flow, pack, proof, running
+from etl.report.given import Definition, Measure, ReportInput
 from etl.report.render import render
 from etl.wire import from_plain, to_plain
 
-__all__ = ["Measure", "ReportInput", "build_report", "render", "report_from_dict", "report_to_dict"]
+__all__ = [
+    "Definition",
+    "Measure",
+    "ReportInput",
+    "build_report",
+    "render",
+    "report_from_dict",
+    "report_to_dict",
+]
 
 
 def build_report(given: ReportInput, report_id: int = 0) -> Report:
-    """The report on these facts; the ledger gives it its number."""
+    """The report on these facts, with its digest; the ledger gives it its number."""
     verdict = given.verdict
-    return Report(
+    report = Report(
         report_id=report_id,
         run_id=given.run_id,
         version=given.workspace.version,
@@ -28,7 +37,9 @@ def build_report(given: ReportInput, report_id: int = 0) -> Report:
         sections=tuple(_sections(given)),
         next_due=given.next_due,
         sample=given.workspace.sample,
+        evidence=pack.evidence(given),
     )
+    return replace(report, digest=pack.digest(report))
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:
@@ -43,26 +54,54 @@ def report_from_dict(plain: dict[str, Any]) -> Report:
 
 
 def _sections(given: ReportInput) -> list[ReportSection]:
-    """In the order a reader asks: can I use it, what is there, does it add up, how does it run, what now."""
+    """In the order a reader asks: can I use it, does it add up, what was examined, what is there, how does it run."""
+    return [*_trusted(given), *_set_aside(given), *_made(given), *_business(given), *_running(given)]
+
+
+def _trusted(given: ReportInput) -> list[ReportSection]:
     return [
         flow.summary(given),
+        balance.unexplained(given),
+        proof.unexamined(given),
         flow.schemas(given),
         *flow.layer_tables(given),
         flow.retention(given),
-        flow.row_accounts(given),
-        flow.money_accounts(given),
+        balance.line_accounts(given),
+        balance.row_accounts(given),
+        balance.money_accounts(given),
         flow.gold_against_silver(given),
         flow.freshness(given),
-        running.pipelines(given),
-        running.tasks(given),
-        figures.regional(given),
-        figures.products(given),
-        figures.volumes(given),
         figures.quality(given),
         figures.not_passed(given),
+        proof.every_check(given),
+        proof.queries(given),
         figures.completeness(given),
         figures.uniqueness(given),
-        figures.quarantine(given),
+    ]
+
+
+def _set_aside(given: ReportInput) -> list[ReportSection]:
+    return [proof.quarantine(given), proof.unreadable(given), proof.mends(given)]
+
+
+def _made(given: ReportInput) -> list[ReportSection]:
+    return [
+        proof.files(given),
+        proof.definitions(given),
+        proof.published(given),
+        proof.stale(given),
+        proof.software(given),
+    ]
+
+
+def _business(given: ReportInput) -> list[ReportSection]:
+    return [figures.regional(given), figures.products(given), figures.volumes(given)]
+
+
+def _running(given: ReportInput) -> list[ReportSection]:
+    return [
+        running.pipelines(given),
+        running.tasks(given),
         running.services(given),
         running.stage_timings(given),
         running.resources(given),

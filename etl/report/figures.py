@@ -102,7 +102,7 @@ def quality(given: ReportInput) -> ReportSection:
 def not_passed(given: ReportInput) -> ReportSection:
     """Each check that did not pass, with what it found."""
     rows = tuple(
-        _check(c, standing(c, given.tables)) for c in given.checks if standing(c, given.tables) != "passed"
+        checked(c, standing(c, given.tables)) for c in given.checks if standing(c, given.tables) != "passed"
     )
     counts = Counter(row[3] for row in rows)
     lead = (
@@ -116,7 +116,8 @@ def not_passed(given: ReportInput) -> ReportSection:
     return ReportSection("Quality measures: checks that did not pass", lead, columns, rows)
 
 
-def _check(facts: CheckFacts, state: CheckState) -> tuple[str, ...]:
+def checked(facts: CheckFacts, state: CheckState) -> tuple[str, ...]:
+    """A check in cells: what it asks of which table, and what it found."""
     result = facts.result
     found = (f"{result.examined:,}", f"{result.failing:,}", result.message or facts.description)
     return (facts.check, facts.table, Severity(facts.severity).value, STATE_WORDS[state], *found)
@@ -163,18 +164,6 @@ def uniqueness(given: ReportInput) -> ReportSection:
 def is_key_check(facts: CheckFacts) -> bool:
     """Whether a check asks that a key or a column is unique."""
     return facts.check.endswith("_unique")
-
-
-def quarantine(given: ReportInput) -> ReportSection:
-    """Why rows were set aside."""
-    rows = tuple(
-        (r.source, r.reason, f"{r.rows:,}", "unreadable line" if r.unreadable else "quarantined row")
-        for r in given.reasons
-    )
-    lead = "A row with several reasons counts under each." if rows else "No row is in quarantine."
-    if not given.workspace.version:
-        lead = "Nothing has been examined yet."
-    return ReportSection("Quarantine reasons", lead, ("Source", "Reason", "Rows", "What"), rows)
 
 
 def _whole(rows: Rows) -> bool:

@@ -1,4 +1,4 @@
-"""The report's sections on what there is and whether it adds up: tables, retention, accounts, freshness."""
+"""The report's sections on what there is and whether it adds up: tables, retention, gold against silver, freshness."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from etl.checks import worst
 from etl.facts import CheckFacts, ReportSection, Retention, TableFacts
-from etl.model import CheckState, Layer, MoneyAccount, RowAccount
+from etl.model import CheckState, Layer
 from etl.report.figures import revenue_total
 from etl.report.given import ReportInput
 from etl.texts import STATE_WORDS, count, money, percent, size, span, when
@@ -103,52 +103,6 @@ def retention(given: ReportInput) -> ReportSection:
     return ReportSection("Flow consistency: retention", lead, columns, rows)
 
 
-def row_accounts(given: ReportInput) -> ReportSection:
-    """Both equations of the row account, per source, and every batch that does not close."""
-    accounts = given.accounts.row_totals + tuple(a for a in given.accounts.row_batches if not a.closes)
-    columns = (
-        "Account", "Lines", "Header", "Bronze", "Continuation", "Unreadable", "Blank",
-        "Lines unexplained", "Rows unexplained", "Closes",
-    )  # fmt: skip
-    lead = _closing(accounts, "row account", len(given.accounts.row_batches))
-    rows = tuple(map(_row_account, accounts))
-    return ReportSection("Flow consistency: row accounts", lead, columns, rows, _closing_state(accounts))
-
-
-def _row_account(account: RowAccount) -> tuple[str, ...]:
-    terms = (account.lines, account.header_lines, account.bronze, account.continuation_lines)
-    rest = (account.unreadable, account.blank, account.lines_difference)
-    unexplained = "bronze only" if account.bronze_only else _number(account.rows_difference)
-    return (_named(account), *map(_number, terms + rest), unexplained, _yes(account.closes))
-
-
-def money_accounts(given: ReportInput) -> ReportSection:
-    """Where the amounts of each source went, per currency, and every batch that does not close."""
-    accounts = given.accounts.money_totals + tuple(a for a in given.accounts.money_batches if not a.closes)
-    columns = (
-        "Account", "Currency", "Bronze (from the text)", "Corrections", "Silver", "Superseded", "Quarantined",
-        "Discarded", "Withdrawn", "Pending", "Unexplained", "Rows without an amount", "Closes",
-    )  # fmt: skip
-    rows = tuple(map(_money_account, accounts))
-    lead = _closing(accounts, "money account", len(given.accounts.money_batches))
-    return ReportSection("Flow consistency: money accounts", lead, columns, rows, _closing_state(accounts))
-
-
-def _money_account(a: MoneyAccount) -> tuple[str, ...]:
-    terms = (
-        a.bronze,
-        a.corrections,
-        a.silver,
-        a.superseded,
-        a.quarantined,
-        a.discarded,
-        a.withdrawn,
-        a.pending,
-    )
-    amounts = (money(term, "") for term in (*terms, a.difference))
-    return (f"{_named(a)}, {a.column}", a.currency, *amounts, _number(a.rows_without_amount), _yes(a.closes))
-
-
 def gold_against_silver(given: ReportInput) -> ReportSection:
     """Every declared reconciliation, and the gold totals of this report against silver's amounts."""
     rows = [_reconciled(facts, standing(facts, given.tables)) for facts in given.checks if _reconciles(facts)]
@@ -208,25 +162,6 @@ def freshness(given: ReportInput) -> ReportSection:
     return ReportSection("Freshness", lead, columns, tuple(rows), worst(states))
 
 
-def _closing(accounts: tuple[RowAccount, ...] | tuple[MoneyAccount, ...], what: str, batches: int) -> str:
-    open_ones = sum(not account.closes for account in accounts)
-    if not accounts:
-        return f"No {what} has been drawn up: nothing has been examined yet."
-    if open_ones:
-        return f"{count(open_ones, what)} of those below did not close."
-    return f"Every {what} closes: {count(len(accounts), 'total')} over {count(batches, 'batch', 'batches')}."
-
-
-def _closing_state(accounts: tuple[RowAccount, ...] | tuple[MoneyAccount, ...]) -> CheckState:
-    if not accounts:
-        return CheckState.UNEXAMINED
-    return CheckState.PASSED if all(account.closes for account in accounts) else CheckState.FAILED
-
-
-def _named(account: RowAccount | MoneyAccount) -> str:
-    return f"{account.source}, batch {account.batch_id}" if account.batch_id else account.source
-
-
 def _version(given: ReportInput) -> str:
     version = given.workspace.version
     return (
@@ -240,7 +175,3 @@ def _share(kept: Retention) -> str:
 
 def _number(value: int | None) -> str:
     return "" if value is None else f"{value:,}"
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "NO"

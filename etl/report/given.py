@@ -18,10 +18,12 @@ from etl.facts import (
     StageTiming,
     SystemFacts,
     TableFacts,
+    UnreadableCount,
     Verdict,
     Workspace,
 )
-from etl.model import Run
+from etl.mends import Mend
+from etl.model import Published, Run
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,16 @@ class Measure:
     column: str
     rows: int
     filled: int
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What is made by what, as it stands in the project now: a contract, a silver or a gold table."""
+
+    name: str  # of the source, or the qualified table
+    file: str
+    version: str  # "" for a gold file, which has none
+    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -58,3 +70,10 @@ class ReportInput:
     attention: tuple[Sight, ...] = ()
     completeness: tuple[Measure, ...] = ()
     next_due: datetime | None = None
+    unreadable: tuple[UnreadableCount, ...] = ()  # most first
+    withdrawn: frozenset[str] = frozenset()  # batches
+    definitions: tuple[Definition, ...] = ()  # contracts, then silver and gold tables
+    published: tuple[Published, ...] = ()  # in the order of `tables`
+    mends: tuple[Mend, ...] = ()  # newest first
+    rules_version: int = 0  # of the engine: raised when it makes other tables of the same contract
+    python: str = ""

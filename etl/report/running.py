@@ -95,7 +95,6 @@ def resources(given: ReportInput) -> ReportSection:
         ("Threads", str(now.threads)),
     ]
     rows += [(f"Size of {what}", size(taken)) for what, taken in given.system.sizes]
-    rows += [(f"Version of {library}", version) for library, version in given.system.versions]
     return ReportSection("Resources", f"Measured at {when(now.at)}.", ("What", "Value"), tuple(rows))
 
 

@@ -54,10 +54,13 @@ class Scheduler:
         *,
         known: Callable[[Path], bool] | None = None,
         cron: str | None = None,
+        on_tick: Callable[[], object] | None = None,
     ) -> None:
         """`patterns` may be asked for anew at each look: a source can be added while the engine lives.
 
         `cron` is what the settings say of the orchestrator; None leaves what the ledger holds.
+
+        `on_tick` is done at every due time, also of a schedule that is paused.
 
         `known` tells which of the files that lie there at the start bring nothing new.
         Raises SettingsError for a cron line that is none.
@@ -73,6 +76,7 @@ class Scheduler:
         self._poll_seconds = poll_seconds
         self._resources = resources
         self._cron = cron
+        self._on_tick = on_tick
         self._lock = threading.RLock()
         self._jobs: BackgroundScheduler | None = None
         self._in_force: dict[str, PipelineState] = {}
@@ -157,6 +161,15 @@ class Scheduler:
             except MetaLayerError as error:
                 log.warning("The tick of %s is tried again in %s s: %s", pipeline, RETRY_SECONDS, error)
                 _retry(jobs, pipeline)
+        self._examine()
+
+    def _examine(self) -> None:
+        if self._on_tick is None:
+            return
+        try:
+            self._on_tick()
+        except MetaLayerError as error:  # what it looks at is looked at again at the next tick
+            log.warning("What the tick examines could not be examined: %s", error)
 
     def _settle(self, pipeline: str) -> None:
         """Give every due time up to now its outcome, under the line in force and the pause of this moment."""

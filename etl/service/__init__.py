@@ -19,7 +19,7 @@ from etl.service.base import utc_now
 from etl.service.mending import Mending
 from etl.service.reporting import Reporting
 from etl.settings import Settings
-from etl.steps import Retry
+from etl.tools import Retry
 from etl.warehouse import Warehouse
 
 __all__ = ["Service", "open_service", "start_service", "utc_now"]
@@ -43,6 +43,7 @@ class Service(Reporting, Mending, Asking):
             resources=self._watch.sample,
             cron=self.settings.schedule,
             known=known,
+            on_tick=self.examine_watched,
         )
         self.scheduler.start()
 

@@ -22,7 +22,7 @@ from etl.resources import ResourceWatch
 from etl.scheduler import Scheduler
 from etl.settings import Settings
 from etl.standing import Standing, read_standing
-from etl.steps import Retry, Tools
+from etl.tools import Retry, Tools
 from etl.warehouse import Warehouse
 
 DIRTY = "dirty_sample"
@@ -50,6 +50,7 @@ class Base:
         self._started_at = clock()
         self._cache: tuple[tuple[int, int], float, Standing] | None = None
         self._cache_lock = threading.Lock()
+        self._watching = threading.Lock()
         self._catalog_lock = threading.Lock()
         self.engine = Engine(
             self._tools(retry or Retry()), settings.state / "logs", self._take_up_catalog, self._keep_report
@@ -73,8 +74,9 @@ class Base:
             memory=Memory(self.settings.state / "remembered"),
         )
 
-    def _bronze_file(self, contract: Contract, batch_id: str) -> Path:
+    def _bronze_file(self, contract: Contract, batch_id: str, revision: int = 0) -> Path:
         folder = self.settings.files / "bronze" / contract.bronze_table
+        folder = folder / str(revision) if revision else folder
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{batch_id}.parquet"
 

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from etl.errors import UsageError
 from etl.explain import explain
 from etl.facts import (
     Explained,
+    GoldTotal,
     ReasonCount,
     Rows,
+    TableFacts,
+    UnreadableCount,
 )
 from etl.gate import require_select
 from etl.layers.silver import quarantine_table
+from etl.model import Contract, Layer, Reconcile, written_short
 from etl.service.base import Base
+from etl.service.terms import LINES_ONLY, TERMS, Terms, quoted
+
+MOST_COLUMNS = 100_000
 
 
 class Querying(Base):
@@ -57,6 +65,89 @@ class Querying(Base):
             [source],
             limit,
         )
+
+    def rows_in(self, source: str, term: str, batch_id: str = "", limit: int = 1000) -> Rows:
+        """The rows behind one term of a source's row account, of one batch or of all, in the order they came.
+
+        Each with `_path`, `_batch_id`, `_row_number` and `_correction`. Raises UsageError for unknown names.
+        """
+        contract = self._contract(source)
+        if term not in TERMS:
+            raise UsageError(f"An account has no term {term!r}.", f"It has: {', '.join(TERMS)}.")
+        select = self._terms(contract).select(term) if contract.silver_table or term in LINES_ONLY else None
+        if select is None:
+            return Rows((), (), ())
+        wanted, params = ("where found._batch_id = ?", [batch_id]) if batch_id else ("", [])
+        return self._warehouse.query(
+            f"select batches.path as _path, found.* from ({select}) as found "  # noqa: S608
+            f"join bronze._batches as batches on batches.batch_id = found._batch_id {wanted} "
+            "order by batches.batch_seq, found._row_number, found._correction",
+            params,
+            limit,
+        )
+
+    def _terms(self, contract: Contract) -> Terms:
+        accounts = self._standing().accounts.row_batches
+        return Terms(
+            contract,
+            self._columns_there(),
+            self._warehouse.corrections(contract),
+            tuple(a.batch_id for a in accounts if a.source == contract.source and a.pending),
+        )
+
+    def _columns_there(self) -> dict[str, frozenset[str]]:
+        """The columns of every table that the warehouse has now, by qualified name."""
+        there: dict[str, set[str]] = {}
+        sql = "select table_schema, table_name, column_name from information_schema.columns"
+        for schema, table, column in self._warehouse.query(sql, limit=MOST_COLUMNS).rows:
+            there.setdefault(f"{schema}.{table}", set()).add(column)
+        return {table: frozenset(columns) for table, columns in there.items()}
+
+    def gold_totals(self) -> tuple[GoldTotal, ...]:
+        """Each declared reconciliation of a published gold table, both sums taken anew from what is published."""
+        facts = {table.name: table for table in self._standing().tables}
+        declared = [
+            (table, reconcile)
+            for table in self.catalog.layer(Layer.GOLD)
+            for reconcile in table.reconcile
+            if facts[table.name].version and facts[reconcile.source].version
+        ]
+        return tuple(self._gold_total(facts[table.name], reconcile) for table, reconcile in declared)
+
+    def _gold_total(self, table: TableFacts, reconcile: Reconcile) -> GoldTotal:
+        sums = [
+            f'(select coalesce(sum("{column}"), 0) from {quoted(name)}), (select count(*) from {quoted(name)})'  # noqa: S608
+            for name, column in ((table.name, reconcile.column), (reconcile.source, reconcile.source_column))
+        ]
+        gold, rows, silver, silver_rows = self._warehouse.query(f"select {', '.join(sums)}").rows[0]
+        unit = next((field.unit for field in table.fields if field.name == reconcile.column), "")
+        return GoldTotal(
+            table.name, reconcile.column, unit, reconcile.source, reconcile.source_column,
+            self.catalog.tables[reconcile.source].source or "", written_short(Decimal(gold)),
+            written_short(Decimal(silver)), rows, silver_rows, table.stale,
+        )  # fmt: skip
+
+    def unreadable_reasons(self) -> tuple[UnreadableCount, ...]:
+        """Why lines are unreadable, most first, and how many of them have a correction or were discarded."""
+        found = self._warehouse.query("""
+            select
+                lines.source,
+                lines.reason,
+                count(*) as found,
+                count(mended.batch_id) as corrected,
+                count(marked.batch_id) as discarded
+            from quarantine.unreadable_lines as lines
+            left join (
+                select distinct batch_id, row_number from bronze._corrections where of_unreadable
+            ) as mended on mended.batch_id = lines.batch_id and mended.row_number = lines.line_number
+            left join (
+                select distinct batch_id, row_number from bronze._marks
+                where kind = 'discard_line' and lifted_at is null
+            ) as marked on marked.batch_id = lines.batch_id and marked.row_number = lines.line_number
+            group by lines.source, lines.reason
+            order by found desc, lines.source, lines.reason
+        """)
+        return tuple(UnreadableCount(*row) for row in found.rows)
 
     def rows(
         self, table: str, *, columns: Sequence[str] = (), where: Mapping[str, Any] | None = None,

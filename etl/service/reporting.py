@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import replace
 
 from etl import plan as planning
+from etl.contracts.fingerprint import RULES_VERSION
 from etl.errors import UsageError
 from etl.facts import (
     Report,
     ReportSummary,
     Rows,
 )
-from etl.model import Layer, Run, RunState
-from etl.report import ReportInput, build_report, report_from_dict, report_to_dict
+from etl.model import Layer, Published, Run, RunState
+from etl.report import Definition, ReportInput, build_report, report_from_dict, report_to_dict
 from etl.report.given import Measure
 from etl.report.render import render
 from etl.service.querying import Querying
 from etl.service.reading import Reading
+from etl.service.watching import Watching
 from etl.sights import attention
 
+MOST_BATCHES = 1_000_000
+MOST_MENDS = 10_000
 
-class Reporting(Reading, Querying):
+
+class Reporting(Reading, Querying, Watching):
     """Reports of this workspace."""
 
     def report(self, report_id: int | None = None) -> Report | None:
@@ -43,6 +49,7 @@ class Reporting(Reading, Querying):
 
     def _keep_report(self, run: Run) -> None:
         """A report is made at the end of each orchestrator run, however it ended."""
+        self.examine_watched(run.run_id)
         if run.pipeline == planning.INIT and run.state is RunState.SUCCEEDED:
             self._ledger.set_paused(planning.INIT, True)
         if run.pipeline != planning.MASTER:
@@ -61,8 +68,31 @@ class Reporting(Reading, Querying):
             timings=self.timings(20), system=self.system(), reasons=self.quarantine_reasons(),
             regional=self._gold("gold.customer_analytics"), products=self._gold("gold.product_analytics"),
             batches=standing.batches, attention=attention(standing), completeness=self._completeness(),
-            next_due=self._next_due(planning.MASTER),
+            next_due=self._next_due(planning.MASTER), unreadable=self.unreadable_reasons(),
+            withdrawn=self._withdrawn(), mends=self._ledger.mends(MOST_MENDS),
+            definitions=self._definitions(), published=self._stands(),
+            rules_version=RULES_VERSION, python=platform.python_version(),
         )  # fmt: skip
+
+    def _withdrawn(self) -> frozenset[str]:
+        marks = "select distinct batch_id from bronze._marks where kind = 'withdraw' and lifted_at is null"
+        return frozenset(batch_id for (batch_id,) in self._warehouse.query(marks, limit=MOST_BATCHES).rows)
+
+    def _definitions(self) -> tuple[Definition, ...]:
+        """Contracts in the order of the catalog, then what is made by them and by gold files."""
+        contracts = self.catalog.contracts
+        made = [table for table in self.catalog.tables.values() if table.layer is not Layer.BRONZE]
+        return tuple(
+            [Definition(c.source, c.file, c.version, c.fingerprint) for c in contracts.values()]
+            + [
+                Definition(t.name, t.file, contracts[t.source].version if t.source else "", t.fingerprint)
+                for t in made
+            ]
+        )
+
+    def _stands(self) -> tuple[Published, ...]:
+        published = self._warehouse.published()
+        return tuple(published[name] for name in self.catalog.tables if name in published)
 
     def _gold(self, table: str) -> Rows | None:
         if table not in self._warehouse.published() or table not in self.catalog.tables:

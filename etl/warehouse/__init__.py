@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from etl.drift import HeaderSeen
 from etl.facts import Rows
+from etl.mends import RowPlace
 from etl.model import Batch, Contract, MoneyAccount, Published, RowAccount, Unreadable
 
 
@@ -46,6 +48,41 @@ class Landing:
     columns: tuple[str, ...]
     unreadable: tuple[Unreadable, ...]
     arrival: Arrival
+    header: tuple[str, ...] = ()  # the column that each field of the file holds, "" for one that is not kept
+    seen: HeaderSeen = field(default_factory=HeaderSeen)
+
+
+@dataclass(frozen=True)
+class CorrectionRow:
+    """A correction about to be written. `texts` has every column of the contract."""
+
+    place: RowPlace
+    of_unreadable: bool
+    texts: tuple[tuple[str, str | None], ...]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """`discard` of a row, `discard_line` of an unreadable line, `withdraw` of a batch (whose row is 0)."""
+
+    kind: str
+    place: tuple[str, int, int]  # batch_id, row_number, correction
+
+
+@dataclass(frozen=True)
+class MendChange:
+    """What one mend changes, all at once."""
+
+    mend_id: str
+    author: str
+    reason: str
+    at: datetime
+    run_id: int
+    message: str
+    corrections: tuple[CorrectionRow, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    lifted: tuple[Mark, ...] = ()
+    reread: Landing | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +93,8 @@ class Built:
     fingerprint: str
     inputs: tuple[tuple[str, int], ...]  # version 0 stands for "the version being published"
     rows: int
+    merged: bool = False  # only what changes was built; else the whole table
+    loses_keys: bool = True  # whether a key may have gone
     beside: tuple[str, ...] = ()  # tables switched together with it: its quarantine, its superseded rows
 
 
@@ -82,8 +121,16 @@ class Session(Protocol):
     def temporary(self, name: str, select: str) -> None:
         """Keep a SELECT's rows under `name` for the rest of this session."""
 
+    def view(self, name: str, select: str) -> None:
+        """Read a SELECT under `name` for the rest of this session."""
+
     def build(self, table: str, select: str) -> int:
         """Build a table aside from a SELECT; returns its rows. Readers see nothing of it until it is published."""
+
+    def merge(self, table: str, cut: str, put: str) -> tuple[int, int]:
+        """Keep aside what will change in a published table: the SELECT `cut` names the rows that leave it, by columns
+        that it shares with the table; `put` are the rows that come in. Returns how many there are of each.
+        """
 
 
 class Warehouse(Protocol):
@@ -113,11 +160,22 @@ class Warehouse(Protocol):
     def land(self, landing: Landing, contract: Contract) -> Batch:
         """Commit a batch, its unreadable lines and its arrival together. Returns it with its sequence and version."""
 
-    def refuse(self, batch: Batch, arrival: Arrival) -> None:
-        """Record a file that could not be taken in."""
+    def refuse(
+        self, batch: Batch, arrival: Arrival, contract: Contract | None = None, seen: HeaderSeen | None = None
+    ) -> None:
+        """Record a file that could not be taken in; with `contract` also how its header was `seen` to differ."""
 
     def see(self, arrival: Arrival) -> None:
         """Record a sighting of bytes already known."""
+
+    def mend(self, change: MendChange, contract: Contract) -> bool:
+        """Write what a person mended, as a new version of bronze; False when this mend has taken effect before."""
+
+    def received(self, contract: Contract, batch_ids: Collection[str]) -> str:
+        """A SELECT of the records of some batches as received: the contract's columns, `_batch_id`, `_row_number`."""
+
+    def corrections(self, contract: Contract) -> str:
+        """A SELECT of a source's corrections: the contract's columns as text, and the three columns of their place."""
 
     def drop_builds(self) -> None:
         """Remove tables built aside and never published."""

@@ -19,7 +19,8 @@ TABLES = {
         reason varchar not null, lines bigint not null, header_lines bigint not null, rows bigint not null,
         continuation_lines bigint not null, unreadable bigint not null, blank bigint not null,
         arrived_at timestamp not null, run_id bigint not null, version bigint not null,
-        first_line bigint, columns varchar not null, unique (source, sha256)""",
+        first_line bigint, columns varchar not null, revision bigint default 0, header varchar default '[]',
+        unique (source, sha256)""",
     # One row per sighting of a file, also of bytes already known.
     "bronze._arrivals": """
         source varchar not null, path varchar not null, size_bytes bigint not null, mtime_ns bigint not null,
@@ -50,13 +51,39 @@ TABLES = {
     "quarantine.unreadable_lines": """
         source varchar not null, batch_id varchar not null, line_number bigint not null,
         raw varchar not null, reason varchar not null""",
+    # One row per correction: a mended copy of a record or of an unreadable line, a row of its own.
+    "bronze._corrections": """
+        source varchar not null, batch_id varchar not null, row_number bigint not null,
+        correction bigint not null, of_unreadable boolean not null, texts varchar not null,
+        author varchar not null, note varchar not null, made_at timestamp not null,
+        mend_id varchar not null, version bigint not null, unique (batch_id, row_number, correction)""",
+    # One row per mark a person set: `discard` and `discard_line` name a row or an unreadable line, `withdraw` a batch.
+    "bronze._marks": """
+        source varchar not null, kind varchar not null, batch_id varchar not null, row_number bigint not null,
+        correction bigint not null, reason varchar not null, author varchar not null,
+        made_at timestamp not null, mend_id varchar not null, version bigint not null,
+        lifted_at timestamp, lifted_by varchar, lifted_version bigint""",
+    # One row per mend that took effect: the same request twice mends once.
+    "bronze._mends": "mend_id varchar not null unique, version bigint not null, message varchar not null",
+    # One row per batch and column that bronze holds of it: how many of the texts looked at are filled, their form.
+    "bronze._columns": """
+        source varchar not null, batch_id varchar not null, column_name varchar not null, form varchar not null,
+        filled bigint not null, example varchar not null""",
+    # One row per batch and column that is not as agreed, or not as before.
+    "bronze._drift": """
+        source varchar not null, batch_id varchar not null, path varchar not null, seen_at timestamp not null,
+        column_name varchar not null, kind varchar not null, was varchar not null, found varchar not null,
+        example varchar not null, proposal varchar not null, agreed boolean not null""",
     # The fencing number of the engine that may commit: one row.
     "bronze._fence": "fence bigint not null",
 }
 
+# Columns that tables of an earlier version lack.
+ADDED = {"bronze._batches": {"revision": "bigint default 0", "header": "varchar default '[]'"}}
+
 BATCH_COLUMNS = (
     "batch_id, batch_seq, source, path, sha256, size_bytes, state, reason, lines, header_lines, rows, "
-    "continuation_lines, unreadable, blank, arrived_at, run_id, version"
+    "continuation_lines, unreadable, blank, arrived_at, run_id, version, revision"
 )
 ARRIVAL_COLUMNS = (
     "source, path, size_bytes, mtime_ns, sha256, batch_id, arrived_at, run_id, contract_fingerprint"
@@ -96,7 +123,7 @@ def batch_values(batch: Batch) -> list[Any]:
         batch.batch_id, batch.batch_seq, batch.source, batch.path, batch.sha256, batch.size_bytes,
         batch.state.value, batch.reason, batch.lines, batch.header_lines, batch.rows,
         batch.continuation_lines, batch.unreadable, batch.blank, naive(batch.arrived_at), batch.run_id,
-        batch.version,
+        batch.version, batch.revision,
     ]  # fmt: skip
 
 

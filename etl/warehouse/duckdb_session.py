@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from etl.settings import Settings
-from etl.warehouse.duckdb_sql import faults, literal, os_faults, physical, quoted
+from etl.warehouse.duckdb_sql import CUT, PUT, faults, literal, os_faults, physical, quoted, side
 
 HEADER_BYTES = 3 * 4096  # of a DuckDB file; a shorter one holds nothing yet
 
@@ -42,11 +42,32 @@ class DuckDBSession:
         """Keep a SELECT's rows for the rest of this session; spills to disk when memory runs short."""
         self.run(f"create or replace temporary table {quoted(name)} as {select}")
 
+    def view(self, name: str, select: str) -> None:
+        """Read a SELECT under `name` for the rest of this session."""
+        self.run(f"create or replace temporary view {quoted(name)} as {select}")
+
     def build(self, table: str, select: str) -> int:
         """Build `table` aside; returns its rows."""
         aside = physical(table, built=True)
         self.run(f"create or replace table {aside} as {select}")
         return int(self.rows(f"select count(*) from {aside}")[0][0])  # noqa: S608
+
+    def merge(self, table: str, cut: str, put: str) -> tuple[int, int]:
+        """Keep what a publication will change in `table`; `_new_<table>` is a view of how it will read."""
+        cuts, puts = side(table, CUT), side(table, PUT)
+        self.run(f"create or replace table {cuts} as {cut}")
+        self.run(f"create or replace table {puts} as {put}")
+        gone, come = (int(self.rows(f"select count(*) from {name}")[0][0]) for name in (cuts, puts))  # noqa: S608
+        kept = f"select t.* from {physical(table, built=False)} as t"  # noqa: S608
+        kept += f" anti join {cuts} as c on {self.shared(cuts)}" if gone else ""
+        more = f" union all by name select * from {puts}" if come else ""  # noqa: S608
+        self.run(f"create or replace view {physical(table, built=True)} as {kept}{more}")
+        return gone, come
+
+    def shared(self, cuts: str) -> str:
+        """The condition under which a row `t` is one that `c` cuts: no column of either is ever blank."""
+        names = [row[0] for row in self.rows(f"describe {cuts}")]
+        return " and ".join(f"t.{quoted(name)} = c.{quoted(name)}" for name in names)
 
     def close(self) -> None:
         """Give the cursor back."""

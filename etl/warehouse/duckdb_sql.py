@@ -12,7 +12,8 @@ import duckdb
 
 from etl.errors import DiskFull, MetaLayerError, WarehouseError, WarehouseUnavailable
 
-BUILD = "_new_"
+BUILD, CUT, PUT = "_new_", "_cut_", "_put_"
+ASIDE = (BUILD, CUT, PUT)  # what the names of tables built aside begin with
 _HELD = re.compile(r"PID (\d+)")
 
 
@@ -20,6 +21,12 @@ def physical(table: str, built: bool) -> str:
     """`silver.sales_clean` as SQL names it; a build aside carries a prefix."""
     schema, name = table.split(".", 1)
     return f"{quoted(schema)}.{quoted(BUILD + name if built else name)}"
+
+
+def side(table: str, prefix: str) -> str:
+    """A table that belongs to a build of `table`: the keys it cuts, the rows it puts."""
+    schema, name = table.split(".", 1)
+    return f"{quoted(schema)}.{quoted(prefix + name)}"
 
 
 def quoted(name: str) -> str:
@@ -49,6 +56,15 @@ def bronze_part(
 def empty_bronze(names: Sequence[str]) -> str:
     columns = ", ".join(f"null::varchar as {quoted(name)}" for name in names)
     return f"select {columns}, null::varchar as _batch_id, null::bigint as _row_number where false"
+
+
+def corrected_texts(source: str, names: Sequence[str]) -> str:
+    """A source's corrections as rows of text."""
+    columns = ", ".join(f"""json_extract_string(texts, '$."{name}"') as {quoted(name)}""" for name in names)
+    return (
+        f"select {columns}, batch_id as _batch_id, row_number as _row_number, correction::integer as _correction "  # noqa: S608
+        f"from bronze._corrections where source = {literal(source)}"
+    )
 
 
 @contextmanager

@@ -3,60 +3,79 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from decimal import Decimal
-from functools import partial
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
 
 from etl.model import RunState
 from etl.service import Service
 from etl.settings import Settings
-from tests.faults.processes import command, ended, serving, until
+from tests.contents import TABLES, contents
+from tests.faults.forked import Forked
+from tests.faults.processes import serving, until
+from tests.templates import MEMORY
+from tests.times import TIMES
 from tests.workspaces import CUSTOMERS, SALES, few_files, land, opened, run, workspace
 
-SALES_IN_A_FILE = 40_000
-CUSTOMERS_IN_ALL = 2_000
 MASTER = "master_etl_orchestrator"
+KILLS = 15  # in a series; each series has a workspace of its own
+SERIES = range(1 if TIMES == 1 else -(-10 * TIMES // KILLS))
+SALES_IN_A_FILE = 400
+PUBLISHED = tuple(table for table in TABLES if not table.startswith(("bronze.", "quarantine.unreadable")))
+Shown = dict[str, list[tuple[Any, ...]]]
 
 
-def files(settings: Settings, number: int) -> Decimal:
-    """The next file of either source; every fifth sale takes the place of one in the file before. Their amounts."""
-    customers = (f"{1 + n},Customer {number},c{n}@example.com,R{n % 9}" for n in range(CUSTOMERS_IN_ALL))
-    land(settings, f"crm/crm_customers_{number}.csv", CUSTOMERS + "\n".join(customers) + "\n")
+def files(settings: Settings, number: int) -> None:
+    """The next file of either source: new keys and new versions, customers that come a file late, broken lines."""
+    customers = [f"{1 + n},Customer {number},c{n}@example.com,R{n % 9}" for n in range(100 + 20 * number)]
+    land(settings, f"crm/crm_customers_{number:03}.csv", CUSTOMERS + "\n".join([*customers, "1,2"]) + "\n")
     first = number * SALES_IN_A_FILE * 4 // 5
-    keys = range(first, first + SALES_IN_A_FILE)
-    sales = (
-        f"{1 + n},{n % 88},{1 + n % CUSTOMERS_IN_ALL},1,2026-03-{1 + n % 28:02},{1 + number}.01" for n in keys
-    )
-    land(settings, f"erp/erp_sales_{number}.csv", SALES + "\n".join(sales) + "\n")
-    return (1 + number + Decimal("0.01")) * SALES_IN_A_FILE
+    sales = [
+        f"{1 + n},{n % 88},{1 + n % (110 + 20 * number)},{n % 50},2026-03-{1 + n % 30:02},{1 + number}.{n % 100:02}"
+        for n in range(first, first + SALES_IN_A_FILE)
+    ]
+    land(settings, f"erp/erp_sales_{number:03}.csv", SALES + "\n".join([*sales, '7,"open', "9,,,,,"]) + "\n")
 
 
-def total(number: int) -> Decimal:
-    """The amounts that stand when the files 0 to `number` have all been taken in."""
-    kept = SALES_IN_A_FILE * 4 // 5
-    return sum(
-        ((1 + n + Decimal("0.01")) * (SALES_IN_A_FILE if n == number else kept) for n in range(number + 1)),
-        Decimal(0),
-    )
+def shown(service: Service) -> Shown:
+    """What is published beyond bronze."""
+    return contents(service, PUBLISHED)
 
 
-def require_whole(service: Service, number: int) -> None:
-    """Whatever the kill hit: whole batches, whole versions, closed accounts, no leftovers."""
-    for account in service.accounts().row_batches:
-        assert account.closes, account
+@dataclass
+class Uninterrupted:
+    """A workspace that gets the same files and is never killed: what each version must look like."""
+
+    settings: Settings
+    versions: list[Shown] = field(default_factory=list)  # after each pair of files
+    bronze: list[Shown] = field(default_factory=list)
+
+    def go_on(self) -> None:
+        """Take in the next files."""
+        files(self.settings, len(self.versions))
+        with opened(self.settings) as service:
+            ended = run(service)
+            assert ended.state is RunState.SUCCEEDED, ended.error
+            self.versions.append(shown(service))
+            self.bronze.append(contents(service, TABLES[:2]))
+
+
+def require_whole(service: Service, uninterrupted: Uninterrupted) -> None:
+    """Whatever the kill hit: whole batches, one whole version, closed accounts, no leftovers."""
+    accounts = service.accounts()
+    assert all(account.closes for account in accounts.row_batches)
+    assert all(account.closes for account in accounts.money_batches)
     for batch in service.batches():
         table = service.catalog.contracts[batch.source].bronze_table
         held = service.select(f"select count(*) from bronze.{table} where _batch_id = ?", [batch.batch_id])
         assert held.rows == ((batch.rows,),), "no half batch"
-    if "gold.customer_analytics" in service._warehouse.published():
-        sums = service.select(
-            "select (select sum(total_revenue) from gold.customer_analytics), "
-            "(select sum(sale_amount) from silver.sales_clean), (select sum(revenue) from gold.monthly_revenue)"
-        ).rows[0]
-        assert len(set(sums)) == 1, "one version"
-        assert sums[0] in {total(n) for n in range(number + 1)}, "a whole one"
+    assert shown(service) in uninterrupted.versions[-2:], "the version before or the version after, whole"
     require_swept(service)
 
 
@@ -89,64 +108,97 @@ def require_reconciled(service: Service, before: set[int]) -> None:
 
 
 # Where a command is when it is killed: what has just come into being, or a share of the time a whole one takes.
-MOMENTS: dict[str, Callable[[Settings], bool]] = {
-    "a file is being read": lambda s: any((s.files / "scratch").glob("reader-*")),
-    "a file has become Parquet": lambda s: (
-        (s.files / "bronze" / "erp_sales_raw").is_dir()
-        and len(list((s.files / "bronze" / "erp_sales_raw").glob("*"))) > landed_before(s)
-    ),
-    "the log of the warehouse grows": lambda s: size(s.state / "warehouse.duckdb.wal") > 20_000,
-}
-SHARES = (0.55, 0.7, 0.85)
+Moment = Callable[[Settings], bool] | float
+MOMENTS: tuple[Moment, ...] = (
+    lambda s: any((s.files / "scratch").glob("reader-*")),  # a file is being read
+    lambda s: (
+        parquet_files(s) > len(list((s.landing / "erp").glob("*.csv"))) - 1
+    ),  # a file has become Parquet
+    lambda s: size(s.state / "warehouse.duckdb.wal") > 20_000,  # the log of the warehouse grows
+)
 
 
-def landed_before(settings: Settings) -> int:
-    return len(list((settings.landing / "erp").glob("*.csv"))) - 1
+def parquet_files(settings: Settings) -> int:
+    return len(list((settings.files / "bronze" / "erp_sales_raw").glob("*")))
 
 
 def size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
+def moments(chance: Random) -> list[Moment]:
+    """The named moments, and as many points as are left spread over the whole of a command, each at random."""
+    spread = KILLS - len(MOMENTS)
+    shares = [(place + chance.random()) / spread for place in range(spread)]
+    found: list[Moment] = [*MOMENTS, *shares]
+    chance.shuffle(found)
+    return found
+
+
+def killed_at(forked: Forked, settings: Settings, moment: Moment, whole_seconds: float) -> bool:
+    """Start a command and kill it then. False when it had ended before."""
+    forked.start(settings, "run", "--json")
+    if isinstance(moment, float):
+        time.sleep(whole_seconds * moment)
+    else:
+        while forked.works() and not moment(settings):
+            time.sleep(0.0005)
+    return forked.kill()
+
+
+@pytest.mark.parametrize("series", SERIES)
 def test_a_command_that_is_killed_leaves_whole_versions_and_the_next_one_goes_on(
-    tmp_path: Path, record_property: Callable[[str, object], None]
+    series: int, record_property: Callable[[str, object], None]
 ) -> None:
-    settings = workspace(tmp_path)
-    files(settings, 0)
-    started = time.monotonic()
-    assert ended(command(settings, "run", "--json")).code == 0
-    whole = time.monotonic() - started
-    chance = Random(int(time.time()))  # noqa: S311 - told below, so that a failure can be looked into
-    shares = [share + chance.uniform(-0.1, 0.1) for share in SHARES]
-    outcomes = []
-    points: list[Callable[[Settings], bool] | float] = [*MOMENTS.values(), *shares]
-    for number, moment in enumerate(points, start=1):
-        with opened(settings) as service:
-            before = {found.run_id for found in service.runs().runs}
-        files(settings, number)
-        victim = command(settings, "run", "--json")
-        if isinstance(moment, float):
-            time.sleep(whole * moment)
-        else:
-            come = partial(moment, settings)
-            until(lambda victim=victim, come=come: come() or victim.poll() is not None)  # type: ignore[misc]
-        victim.kill()
-        victim.communicate()
-        with opened(settings) as service:
-            require_reconciled(service, before)
-            require_whole(service, number)
-            outcomes += [
-                found.state.value for found in service.runs().runs if found.run_id not in before
-            ] or ["none"]
-            rest = run(service)
-            assert rest.state is RunState.SUCCEEDED, rest.error
-            require_whole(service, number)
-            assert service.select("select sum(sale_amount) from silver.sales_clean").rows == (
-                (total(number),),
-            )
-            assert service.verdict().ready, (service.verdict().reasons, shares)
-    assert "interrupted" in outcomes, f"no kill hit a run at work: {outcomes}"
-    record_property("measured", f"kill -9 of a command at 6 points left: {', '.join(outcomes)}")
+    seed = int(time.time())
+    chance, outcomes = Random(seed), Counter[str]()  # noqa: S311 - told below, so that a failure can be looked into
+    with TemporaryDirectory(dir=MEMORY) as folder, Forked(Path(folder) / "said") as forked:
+        settings = workspace(Path(folder) / "killed")
+        uninterrupted = Uninterrupted(workspace(Path(folder) / "uninterrupted"))
+        whole = seconds_of_a_whole_command(forked, settings, uninterrupted)
+        for moment in moments(chance):
+            files(settings, len(uninterrupted.versions))
+            uninterrupted.go_on()
+            with opened(settings) as service:
+                before = {found.run_id for found in service.runs().runs}
+            hit = killed_at(forked, settings, moment, whole)
+            with opened(settings) as service:
+                require_reconciled(service, before)
+                require_whole(service, uninterrupted)
+                outcomes.update(told(service, before) if hit else ["ended before"])
+                rest = run(service)
+                assert rest.state is RunState.SUCCEEDED, (rest.error, seed)
+                require_whole(service, uninterrupted)
+                assert shown(service) == uninterrupted.versions[-1], seed
+                assert contents(service, TABLES[:2]) == uninterrupted.bronze[-1], "every file once"
+    assert outcomes["interrupted"] >= KILLS // 3, f"too few kills hit a run at work: {outcomes}, seed {seed}"
+    record_property("measured", f"{KILLS} times kill -9 of a command left its run: {dict(outcomes)}")
+
+
+def seconds_of_a_whole_command(forked: Forked, settings: Settings, uninterrupted: Uninterrupted) -> float:
+    """What the second pair of files takes: the first one has statements to compile."""
+    for _ in range(2):
+        files(settings, len(uninterrupted.versions))
+        uninterrupted.go_on()
+        started = time.monotonic()
+        forked.start(settings, "run", "--json")
+        code, said = forked.ended()
+        assert code == 0, said
+    return time.monotonic() - started
+
+
+def told(service: Service, before: set[int]) -> Sequence[str]:
+    """What the runs that were asked for by the killed command came to."""
+    return [found.state.value for found in service.runs().runs if found.run_id not in before] or ["not asked"]
+
+
+MANY = 40_000
+
+
+def many_sales(settings: Settings) -> None:
+    """A file that takes a while."""
+    sales = (f"{10 + n},{n % 88},{1 + n % 3},1,2026-03-{1 + n % 28:02},1.01\n" for n in range(MANY))
+    land(settings, "erp/erp_sales_many.csv", SALES + "".join(sales))
 
 
 def test_a_server_that_is_killed_at_work_is_started_again_and_finishes(tmp_path: Path) -> None:
@@ -154,7 +206,7 @@ def test_a_server_that_is_killed_at_work_is_started_again_and_finishes(tmp_path:
     few_files(settings)
     with serving(settings, tmp_path / "first.log") as first:
         until(lambda: first.ready().ask("verdict")["ready"])
-        files(settings, 1)
+        many_sales(settings)
         until(
             lambda: any(
                 run["state"] == "running" and run["tasks"] for run in first.ask("runs", limit=1)["runs"]
@@ -174,6 +226,6 @@ def test_a_server_that_is_killed_at_work_is_started_again_and_finishes(tmp_path:
         assert states <= {"succeeded", "interrupted"}
         second.stop()
     with opened(settings) as service:
-        assert service.select("select count(*) from silver.sales_clean").rows == ((4 + SALES_IN_A_FILE,),)
+        assert service.select("select count(*) from silver.sales_clean").rows == ((4 + MANY,),)
         require_swept(service)
         assert all(account.closes for account in service.accounts().row_batches)

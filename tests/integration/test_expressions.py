@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ import ibis
 import pytest
 
 from etl import expressions as phrases
-from etl.model import Cleaning, Column, Kind
+from etl.model import Cleaning, Column, Kind, Severity
 
 
 @pytest.fixture(scope="module")
@@ -262,3 +263,199 @@ def test_cleaning_goes_from_trimming_to_the_value_map(connection: duckdb.DuckDBP
 def test_nothing_is_cleaned_that_the_contract_does_not_name(connection: duckdb.DuckDBPyConnection) -> None:
     texts = ["a  b", "n/a", "ÀB", "\u00a0x\u00a0", "Straße"]
     assert cast(connection, Kind.TEXT, texts) == texts
+
+
+BOOKED = {
+    "(1,234.50)": Decimal("-1234.50"), "( 5 )": Decimal(-5), "12.50-": Decimal("-12.50"), "12.50 -": Decimal("-12.50"),
+    "7 DR": Decimal(-7), "7DR": Decimal(-7), "7 CR": Decimal(7), "($5.00)": Decimal(-5), "$(5.00)": Decimal(-5),
+    "-3": Decimal(-3), "3": Decimal(3), "(0.00)": Decimal(0), ".5-": Decimal("-0.50"),
+    "1,234.50 DR": Decimal("-1234.50"),
+    "(-5)": None, "-(5)": None, "-5-": None, "(5)-": None, "(5-)": None, "(5": None, "5)": None, "()": None, "-": None,
+    "(1)(2)": None, "5 DR DR": None, "5 dr": None, "(12,50)": None, "--5": None, "(+5)": None, "5\n6-": None,
+}  # fmt: skip
+
+
+def test_a_number_below_zero_is_written_as_the_contract_says_and_never_negated_twice(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    found = cast(
+        connection,
+        Kind.DECIMAL,
+        list(BOOKED),
+        negatives=("(1)", "1-", "1 DR"),
+        thousands_separator=",",
+        currency_signs=("$", "CR"),
+    )
+    assert dict(zip(BOOKED, found, strict=True)) == BOOKED
+
+
+def test_whole_numbers_too_may_carry_their_sign_behind(connection: duckdb.DuckDBPyConnection) -> None:
+    texts = ["12-", "(12)", "12", "1.2-"]
+    assert cast(connection, Kind.INTEGER, texts, negatives=("(1)", "1-")) == [-12, -12, 12, None]
+    assert cast(connection, Kind.INTEGER, texts) == [None, None, 12, None]
+
+
+def test_the_money_account_reads_every_spelling_that_the_column_reads(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    how = Cleaning(negatives=("(1)", "1-", "1 DR"), thousands_separator=",", currency_signs=("$", "CR"))
+    found = answers(connection, list(BOOKED), lambda given: phrases.readable_amount(given.written, how))
+    assert dict(zip(BOOKED, found, strict=True)) == BOOKED
+
+
+SHARES = {
+    "12.5%": Decimal("0.1250"), "12.5 %": Decimal("0.1250"), "%5": Decimal("0.0500"), "100%": Decimal(1),
+    "-5%": Decimal("-0.05"), "(5%)": Decimal("-0.05"), "0.125": Decimal("0.1250"), "0.01%": Decimal("0.0001"),
+    "1,250%": Decimal("12.5"), "5": Decimal(5),
+    "99999999999999.99%": Decimal("999999999999.9999"),
+    "0.001%": None, "5%%": None, "5%5": None, "%": None, "%5%": None, "0.12345": None,
+}  # fmt: skip
+
+
+def test_a_percent_sign_makes_a_hundredth_and_never_rounds(connection: duckdb.DuckDBPyConnection) -> None:
+    found = cast(
+        connection,
+        Kind.DECIMAL,
+        list(SHARES),
+        4,
+        percent=True,
+        thousands_separator=",",
+        negatives=("(1)",),
+    )
+    assert dict(zip(SHARES, found, strict=True)) == SHARES
+    assert cast(connection, Kind.DECIMAL, ["12,5 %"], 4, percent=True, decimal_comma=True) == [
+        Decimal("0.1250")
+    ]
+
+
+def test_a_percent_sign_nobody_agreed_on_is_no_number(connection: duckdb.DuckDBPyConnection) -> None:
+    assert cast(connection, Kind.DECIMAL, ["12.5%"]) == [None]
+    assert cast(connection, Kind.DECIMAL, ["12.5%"], currency_signs=("%",)) == [Decimal("12.50")]
+
+
+@pytest.mark.parametrize(
+    ("form", "good", "bad"),
+    [
+        ("DD-MMM-YYYY", ["05-Jan-2026", "05-JAN-2026", "05-january-2026"], ["5-Jan-2026", "05-Jän-2026"]),
+        ("D MMMM YYYY", ["5 January 2026", "05 Jan 2026"], ["5 Janu 2026", "5 Jan. 2026", "5  Jan 2026"]),
+        ("MMM D, YYYY", ["Jan 5, 2026"], ["January 32, 2026", "1 5, 2026"]),
+        ("DDMMMYYYY", ["05JAN2026"], ["05012026", "5JAN2026"]),
+        ("M/D/YY", ["1/5/26", "01/05/26"], ["1/5/2026", "1/5/6"]),
+    ],
+)  # fmt: skip
+def test_months_have_names_and_years_may_be_short(
+    connection: duckdb.DuckDBPyConnection, form: str, good: list[str], bad: list[str]
+) -> None:
+    found = cast(connection, Kind.DATE, good + bad, formats=(form,))
+    assert found == [date(2026, 1, 5)] * len(good) + [None] * len(bad)
+
+
+def test_all_months_are_known_by_long_and_short_names(connection: duckdb.DuckDBPyConnection) -> None:
+    names = [date(2026, month, 1).strftime(form) for month in range(1, 13) for form in ("%B", "%b")]
+    found = cast(connection, Kind.DATE, [f"1 {name} 2026" for name in names], formats=("D MMM YYYY",))
+    assert found == [date(2026, 1 + place // 2, 1) for place in range(24)]
+
+
+def test_months_may_have_other_names_than_english_ones(connection: duckdb.DuckDBPyConnection) -> None:
+    months = tuple((f"m{month}", f"mois-{month}") for month in range(1, 13))
+    months = (*months[:2], ("Mär", "März", "Mrz"), *months[3:])
+    texts = ["5. Mär 2026", "5. MÄRZ 2026", "5. mrz 2026", "5. Mar 2026", "5. m4 2026"]
+    found = cast(connection, Kind.DATE, texts, formats=("D. MMM YYYY",), month_names=months)
+    # A name with a digit cannot be told from the day beside it.
+    assert found == [date(2026, 3, 5)] * 3 + [None, None]
+
+
+def test_two_digits_of_a_year_mean_1970_to_2069(connection: duckdb.DuckDBPyConnection) -> None:
+    found = cast(
+        connection, Kind.DATE, ["1/1/70", "1/1/99", "1/1/00", "1/1/69", "2/29/00"], formats=("M/D/YY",)
+    )
+    assert [day.year for day in found] == [1970, 1999, 2000, 2069, 2000]
+
+
+def test_hours_may_be_counted_twice_to_twelve(connection: duckdb.DuckDBPyConnection) -> None:
+    texts = {
+        "1/2/2026 3:45 PM": (15, 45), "1/2/2026 12:00 AM": (0, 0), "1/2/2026 12:30 pm": (12, 30),
+        "1/2/2026 11:59 am": (11, 59), "1/2/2026 0:30 AM": None, "1/2/2026 13:00 PM": None, "1/2/2026 3:45": None,
+        "1/2/2026 3:60 PM": None,
+    }  # fmt: skip
+    found = cast(connection, Kind.TIMESTAMP, list(texts), formats=("M/D/YYYY h:mm A",))
+    assert [moment and (moment.hour, moment.minute) for moment in found] == list(texts.values())
+
+
+def test_a_moment_keeps_its_fraction_of_a_second_and_may_end_in_z(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    clocks = ["10:00:00.125Z", "10:00:00Z", "10:00:00.1234567Z", "10:00:00+01:00"]
+    texts = [f"2026-01-05T{clock}" for clock in clocks]
+    found = cast(
+        connection,
+        Kind.TIMESTAMP,
+        texts,
+        formats=("YYYY-MM-DDTHH:mm:SSZ", "YYYY-MM-DDTHH:mm:SS.fZ"),
+    )
+    ten = datetime(2026, 1, 5, 10)  # noqa: DTZ001 - as the warehouse keeps it
+    assert found == [ten.replace(microsecond=125_000), ten, None, None]
+
+
+def broken(
+    connection: duckdb.DuckDBPyConnection, column: Column, texts: Sequence[str | None]
+) -> list[list[str]]:
+    """The reasons why each text breaks the column's rules."""
+
+    def reasons(given: ibis.Table) -> ibis.Value:
+        text = phrases.cleaned(given.written, column.cleaning)
+        value = phrases.safe_cast(text, column, "duckdb")
+        rules = phrases.broken_rules(column, text, value)
+        said = [ibis.ifelse(rule, reason, ibis.null("string")) for reason, rule in rules]
+        return ibis.array([ibis.null("string"), *said]).filter(lambda reason: reason.notnull())
+
+    return answers(connection, texts, reasons)
+
+
+def test_days_and_moments_have_bounds(connection: duckdb.DuckDBPyConnection) -> None:
+    first, last = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 3, 12, tzinfo=UTC)
+    day = Column("written", Kind.DATE, 0, earliest=first, latest=last)
+    assert broken(connection, day, ["2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04", None]) == [
+        ["written is below 2026-01-02"], [], [], ["written is above 2026-01-03"], [],
+    ]  # fmt: skip
+    moment = replace(day, kind=Kind.TIMESTAMP, cleaning=Cleaning(formats=("YYYY-MM-DD HH:mm",)))
+    assert broken(connection, moment, ["2026-01-02 00:00", "2026-01-03 12:00", "2026-01-03 12:01"]) == [
+        [], [], ["written is above 2026-01-03 12:00:00"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "accepted", "good", "bad"),
+    [
+        (Kind.INTEGER, ("1", "-20"), ["1", "+1", "01", "-20"], ["2", "20"]),
+        (Kind.DECIMAL, ("7", "19.50"), ["7", "7.00", "19.5"], ["7.01", "-7"]),
+        (Kind.DATE, ("2026-01-31",), ["2026-01-31"], ["2026-01-30"]),
+        (Kind.TEXT, ("A",), ["A", " A "], ["a", "AB"]),
+    ],
+)
+def test_accepted_values_are_compared_as_what_they_are(
+    connection: duckdb.DuckDBPyConnection,
+    kind: Kind,
+    accepted: tuple[str, ...],
+    good: list[str],
+    bad: list[str],
+) -> None:
+    column = Column("written", kind, 0, accepted=accepted)
+    found = broken(connection, column, [*good, *bad, None])
+    assert found == [[]] * len(good) + [["written is not an accepted value"]] * len(bad) + [[]]
+
+
+@pytest.mark.parametrize("severity", list(Severity))
+def test_only_a_rule_that_quarantines_is_a_reason(
+    connection: duckdb.DuckDBPyConnection, severity: Severity
+) -> None:
+    column = Column(
+        "written", Kind.TEXT, 0, required=True, pattern="[A-Z]+", accepted=("A", "B"),
+        severities=(("present", severity), ("accepted", severity), ("form", severity)),
+    )  # fmt: skip
+    found = broken(connection, column, ["A", "7", None])
+    told = [
+        ["written does not have the agreed form", "written is not an accepted value"],
+        ["written is missing"],
+    ]
+    assert found == [[], *(told if severity is Severity.QUARANTINE else [[], []])]

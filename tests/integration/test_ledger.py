@@ -105,7 +105,7 @@ def test_a_ledger_newer_than_the_code_is_refused(ledger: Ledger, file: Path, clo
     with sqlite3.connect(file) as connection:
         connection.execute("update alembic_version set version_num = '9999'")
     connection.close()
-    with pytest.raises(LedgerError, match=r"revision 9999.*up to 0001.*Update MetaLayer.*METALAYER_LEDGER"):
+    with pytest.raises(LedgerError, match=r"revision 9999.*up to 0003.*Update MetaLayer.*METALAYER_LEDGER"):
         Ledger(f"sqlite:///{file}", clock).open()
 
 

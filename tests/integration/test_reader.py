@@ -95,6 +95,47 @@ def test_missing_and_unknown_columns_are_told(desk, extra):
     assert (found.result.missing, found.result.unknown) == (("c",), ("x", "(column 4, no name)"))
 
 
+EVOLVING = replace(contract("a", "b", "c", required=["a"]), unknown_columns="evolve")
+
+
+@pytest.mark.parametrize("extra", [b"", b"\n"])  # the second goes through the exact pass
+def test_an_evolved_column_is_kept_under_a_plain_name(desk, extra):
+    header = "Größe (cm),b,2nd price,a,,金額\n".encode()
+    found = desk.read(header + b'180,2,9,1,"x,y",7\n,,,3,,\n' + extra, EVOLVING)
+    assert found.columns == ("a", "b", "c", "grosse_cm", "c_2nd_price", "column_5", "u91d1_u984d")
+    assert found.rows == {
+        2: ("1", "2", None, "180", "9", "x,y", "7"),
+        3: ("3", None, None, None, None, None, None),
+    }
+    assert found.result.columns == found.columns
+    assert found.result.header == ("grosse_cm", "b", "c_2nd_price", "a", "column_5", "u91d1_u984d")
+    assert found.result.evolved == (
+        ("Größe (cm)", "grosse_cm"), ("2nd price", "c_2nd_price"), ("(column 5, no name)", "column_5"),
+        ("金額", "u91d1_u984d"),
+    )  # fmt: skip
+    assert found.result.unknown == tuple(name for name, _ in found.result.evolved)
+
+
+def test_an_evolved_column_never_takes_the_name_of_another(desk):
+    found = desk.read(b"A,a,B b,b-b,file_row_number,_batch_id\n1,2,3,4,5,6\n", EVOLVING)
+    assert found.columns == ("a", "b", "c", "a_2", "b_b", "b_b_2", "file_row_number_2", "batch_id")
+    assert found.rows == {2: ("2", None, None, "1", "3", "4", "5", "6")}
+
+
+def test_two_evolved_names_that_agree_in_fifty_characters_stay_two(desk):
+    long = "x" * 60
+    found = desk.read(f"a,{long}y,{long}z\n1,2,3\n".encode(), EVOLVING)
+    assert found.columns[3:] == ("x" * 50, "x" * 48 + "_2")
+    assert found.rows == {2: ("1", None, None, "2", "3")}
+
+
+def test_an_unknown_column_that_is_not_kept_has_no_name_in_the_header_told(desk):
+    given = with_aliases(contract("a", "b", "c", required=["a"]), "b", "see")
+    found = desk.read(b"x,see,a\n9,2,1\n", given)
+    assert (found.result.header, found.result.columns) == (("", "b", "a"), ("a", "b", "c"))
+    assert found.result.evolved == ()
+
+
 def test_names_that_differ_only_in_case_stay_two_columns(desk):
     found = desk.read(b"a,A,b,c\n1,9,2,3\n")
     assert (found.rows, found.result.unknown) == ({2: ("1", "2", "3")}, ("A",))

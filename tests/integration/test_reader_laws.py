@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from etl.errors import FileRefused
 from etl.model import Dialect
 from etl.reader import exact, shape, survey, text
 from tests.reading import Desk, Outcome, contract, judge_naively
+from tests.times import tries
 
-TRIES = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+TRIES = tries(300)
 
 SIGNS = [*[b","] * 4, *[b'"'] * 2, *[b"\n"] * 2, b"\r\n", b"\r", b" ", b"\t", b"a", b"1", b"\\", b"#"]
 PIECES = [
@@ -50,7 +51,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 def check_against_the_second_definition(found: Outcome, body: bytes, width: int = 3) -> None:
     want = judge_naively(body, width)
     assert found.rows == want.rows
-    assert list(found.reasons) == want.unreadable
+    assert found.reasons == want.unreadable
     assert found.result.blank == len(want.blank)
     assert (
         found.explained_lines == found.result.lines == 1 + body.count(b"\n") + (body[-1:] not in (b"", b"\n"))

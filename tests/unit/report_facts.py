@@ -25,6 +25,7 @@ from etl.facts import (
     Verdict,
     Workspace,
 )
+from etl.mends import Edit, Mend, MendKind, MendState, RowPlace
 from etl.model import (
     Attempt,
     CheckResult,
@@ -33,6 +34,7 @@ from etl.model import (
     Kind,
     Layer,
     MoneyAccount,
+    Published,
     RowAccount,
     Run,
     RunState,
@@ -41,7 +43,7 @@ from etl.model import (
     TaskState,
     Trigger,
 )
-from etl.report import Measure, ReportInput
+from etl.report import Definition, Measure, ReportInput
 from etl.verdict import decide
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
@@ -118,6 +120,38 @@ def accounts(**changes: Any) -> Accounts:
         3, (row_account(),), (row_account(batch_id="b1"),), (money_account(),), (), (), (retention(),)
     )
     return replace(sound, **changes)
+
+
+def landed(**changes: Any) -> BatchFacts:
+    """The one file that came in."""
+    batch = BatchFacts(
+        "b1", 1, "erp_sales", "erp/erp_sales.csv", "a" * 64, 512, "landed", "", 11, 10, 0, 0, NOW, 1, 7
+    )
+    return replace(batch, **changes)
+
+
+def mend(**changes: Any) -> Mend:
+    """A correction of one row that took effect."""
+    edit = Edit(RowPlace("b1", 3), (("quantity", "2"),))
+    found = Mend(
+        "m1",
+        MendKind.CORRECT,
+        "erp_sales",
+        "",
+        (edit,),
+        (),
+        False,
+        "typed wrong",
+        "ada",
+        NOW,
+        MendState.APPLIED,
+    )
+    return replace(found, **changes)
+
+
+def stands(table: str, **changes: Any) -> Published:
+    """What is published of a table."""
+    return replace(Published(table, 3, 7, "f" * 64, (), 10, 2048, NOW), **changes)
 
 
 def refused(path: str) -> BatchFacts:
@@ -236,5 +270,13 @@ def given(**changes: Any) -> ReportInput:
         products=products(20, "50.00"),
         completeness=(Measure("silver.sales_clean", "sales_id", 10, 10),),
         next_due=NOW + timedelta(minutes=15),
+        batches=(landed(),),
+        definitions=(
+            Definition("erp_sales", "erp_sales.odcs.yaml", "1.0.0", "c" * 64),
+            Definition("silver.sales_clean", "erp_sales.odcs.yaml", "1.0.0", "f" * 64),
+        ),
+        published=(stands("bronze.erp_sales_raw"), stands("silver.sales_clean")),
+        rules_version=1,
+        python="3.11.7",
     )
     return replace(whole, **changes)

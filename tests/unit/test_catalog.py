@@ -316,9 +316,9 @@ def test_how_a_file_is_read_changes_bronze_and_not_silver(project):
     [
         (reference("ownrs.id"), "16: 'other' refers to ownrs.id, but there is no such source. Did you mean 'owners'?"),
         (reference("owners.idd"), "16: 'other' refers to owners.idd, but owners has no such column. Did you mean 'id'?"),
-        (reference("owners.name"), "16: 'other' refers to owners.name, which is not the whole key of owners (id)."),
+        (reference("owners.name"), "16: 'other' refers to owners.name, which is not the whole key of owners (id). Refer to the key: only that is sure to name one row, and to stay."),
         (reference("owners.id", kind="string"), "16: 'other' is of type text, but owners.id of type integer. Give both one type."),
-        (reference("orders.id"), "16: 'other' refers to its own source, which is not supported. Leave the relationship out."),
+        (reference("orders.id"), "16: 'other' refers to its own source, which is not supported. Leave the relationship out; a check of a gold file can look for rows whose parent is not there."),
     ],
 )  # fmt: skip
 def test_a_foreign_key_to_nowhere_is_refused(project, columns, told):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from etl.cli import main
 from etl.cli.arguments import Misused, parse
 from etl.cli.output import Output
-from etl.cli.running import COMMANDS
+from etl.cli.running import ACTIONS, COMMANDS
 from etl.cli.tables import cell, table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,14 +71,31 @@ def test_dirt_is_a_share_or_a_percentage(text: str, share: float) -> None:
         ("generate", "--out"),
         ("generate --out x --dirt much", "'much' is no share"),
         ("quarantine", "ACTION"),
-        ("quarantine replay", "replay"),
-        ("batches withdraw 3", "withdraw"),
+        ("quarantine replay", "SOURCE"),
+        ("quarantine replay erp_sales", "FILE"),
+        ("quarantine replay erp_sales mended.csv --row a:2 --set x=1", "either FILE"),
+        ("quarantine replay erp_sales mended.csv --set x=1", "belong to --row"),
+        ("quarantine replay erp_sales --row a:2", "--set COLUMN=VALUE or --raw TEXT"),
+        ("quarantine replay erp_sales --row a:2 --set x=1 --raw x", "--set COLUMN=VALUE or --raw TEXT"),
+        ("quarantine replay erp_sales --row a:2 --set x", "'x' sets nothing"),
+        ("quarantine replay erp_sales --row a --set x=1", "'a' is no row; give BATCH:LINE[:N]"),
+        ("quarantine replay erp_sales --row a:x --set x=1", "'x' is not a whole number"),
+        ("quarantine discard erp_sales --all", "--reason"),
+        ("quarantine discard erp_sales --all --reason ''", "it is empty"),
+        ("quarantine discard erp_sales --reason late", "Name the rows"),
+        ("quarantine discard erp_sales --all --row a:2 --reason late", "Name the rows"),
+        ("quarantine discard erp_sales --all --batch a --reason late", "Name the rows"),
+        ("quarantine restore erp_sales", "Name the rows"),
+        ("quarantine list erp_sales --state gone", "gone"),
+        ("batches withdraw 3", "--reason"),
+        ("batches withdraw '' --reason wrong", "it is empty"),
+        ("batches reinstate", "BATCH"),
         ("status --colour", "--colour"),
     ],
 )
 def test_what_makes_no_command_is_refused_by_name(line: str, fault: str) -> None:
     with pytest.raises(Misused) as misused:
-        parse(line.split())
+        parse(shlex.split(line))
     assert fault in str(misused.value)
 
 
@@ -103,6 +122,26 @@ def test_every_command_that_can_be_typed_exists() -> None:
         parse(["nosuch"])
     for command in COMMANDS:
         assert f"'{command}'" in str(misused.value)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_every_action_that_can_be_typed_exists(action: str) -> None:
+    command, name = action.split()
+    with pytest.raises(Misused) as misused:
+        parse([command, "nosuch"])
+    assert f"'{name}'" in str(misused.value)
+    module, function = ACTIONS[action].split(":")
+    assert callable(getattr(import_module(module), function))
+
+
+def test_a_row_is_a_batch_a_line_and_the_number_of_its_correction() -> None:
+    line = "quarantine discard erp_sales --row a1b2:17 --row a1b2:18:2 --reason late"
+    assert parse(line.split()).row == [("a1b2", 17, 0), ("a1b2", 18, 2)]
+
+
+def test_what_a_column_is_set_to_may_hold_an_equals_sign_or_nothing() -> None:
+    line = "quarantine replay erp_sales --row a:2 --set region=a=b --set email="
+    assert parse(line.split()).set == [("region", "a=b"), ("email", "")]
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from etl.contracts import load_contracts, read_contract
+from etl.contracts.dateforms import format_fault
 from etl.contracts.document import read_yaml
 from etl.contracts.globs import matches, overlap
 from etl.contracts.patterns import PatternFault, portable_pattern
 from etl.contracts.properties import PROPERTIES
 from etl.contracts.reference import reference_tables
-from etl.contracts.values import format_fault
 from etl.errors import CatalogError
 from etl.model import Kind, Severity
 
@@ -214,7 +214,7 @@ def test_the_path_names_the_system_and_the_server_the_dialect(shop):
         (("        primaryKey: true\n", ""), "11: No column is the key. Set primaryKey: true on the column that identifies a row."),
         (("        primaryKey: true\n", "        primaryKey: true\n        required: false\n"), "18: A column of the key must have a value. Leave out required: false."),
         (schema_custom("newestBy", "updated"), "14: newestBy: there is no column 'updated'. The columns are order_id, status, amount."),
-        (schema_custom("unknownColumns", "evolve"), "14: 'evolve' is not a value of unknownColumns. It can be ignore, block."),
+        (schema_custom("unknownColumns", "keep"), "14: 'keep' is not a value of unknownColumns. It can be ignore, block, evolve."),
         (schema_custom("layers", "bronze"), "12: A bronze-only feed has no silver, so physicalName has no effect. Leave it out, or leave out layers: bronze."),
         # A column.
         (("name: status", "name: Order Status"), "18: 'Order Status' cannot be the name of a column. Use lower-case letters, digits and single _, a letter first, at most 50 characters. What the file's header says goes into aliases."),
@@ -227,19 +227,19 @@ def test_the_path_names_the_system_and_the_server_the_dialect(shop):
         (amount(custom("amount", "dollars")), "22: 'dollars' is not a currency. Write its three capital letters, such as USD."),
         (amount(custom("decimals", "12")), "22: decimals is 12. It can be 0 to 9."),
         (amount(custom("thousandsSeparator", '"."')), "22: '.' is part of the number itself. Set decimalComma: true too, if decimals follow a comma."),
-        (("logicalType: string\n", "logicalType: date\n        " + custom("formats", "[dd.MM.YYYY]") + "\n"), "20: The format 'dd.MM.YYYY' cannot be used: 'd' is neither YYYY, MM, DD, M, D, HH, mm, SS nor a separator (- / . : , space T). For example: YYYY-MM-DD"),
-        (status("relationships: [{to: a.b}, {to: a.c}]"), "20: A column has at most one relationship. Keep one of them."),
+        (("logicalType: string\n", "logicalType: date\n        " + custom("formats", "[dd.MM.YYYY]") + "\n"), "20: The format 'dd.MM.YYYY' cannot be used: 'd' is neither YYYY, YY, MMM, MM, M, DD, D, HH, H, hh, h, mm, SS, f, A nor a separator (- / . : , space T Z). For example: YYYY-MM-DD"),
+        (status("relationships: [{to: a.b}, {to: a.c}]"), "20: A column has at most one relationship. Keep one of them; one of several columns stands in the schema."),
         (amount("relationships: [{to: other.price}]"), "22: A number cannot refer to another source. Use a string, an integer or a date."),
         # Rules.
-        (status("quality: [{metric: nullValues, mustBe: 0}]"), "20: 'nullValues' is not a value of metric. Did you mean 'invalidValues'?"),
+        (status("quality: [{metric: rowCount, mustBe: 0}]"), "20: 'rowCount' is not a value of metric. It can be nullValues, missingValues, invalidValues, duplicateValues."),
         (status("quality: [{metric: invalidValues, arguments: {validValues: [a]}, mustBeLessThan: 5}]"), "20: A rule names bad rows, and there must be none. Write mustBe: 0."),
-        (amount("quality: [{metric: invalidValues, arguments: {validValues: [1]}, mustBe: 0}]"), "22: Accepted values are for a string column. Use minimum and maximum, or a rule of type: sql."),
+        (amount("quality: [{metric: invalidValues, arguments: {validValues: [1, 0.125]}, mustBe: 0}]"), "22: '0.125' is accepted, but is not a number with at most 2 decimals. No value could equal it."),
         (order_rule("select count(*) from ${table} where amont > 1"), "14: 'amont' is not a column of this contract. Did you mean 'amount'?"),
         (("    properties:\n", "    quality: [{name: a, type: sql, mustBe: 0}]\n    properties:\n"), "14: A quality entry has no 'query'. Add query: …"),
         (order_rule("select count(*) from sales where amount > 1"), "14: The query of a rule names the bad rows of this table and nothing else. Write: select count(*) from ${table} where <what a bad row looks like>"),
         (order_rule("select count(*) from ${table} where amount > now()"), "14: `now` is not known to mean the same in DuckDB, PostgreSQL and Spark. A result must not depend on when it was made; take the newest date of the data."),
         (order_rule("select count(*) from ${table} where sum(amount) > 1"), "14: A rule looks at one row at a time: no sum, count or window. Make it a check in gold."),
-        (order_rule("select count(*) from ${table} where amount > 1", "mustBe: 0, severity: error"), "14: 'error' is not a value of severity. It can be warn, quarantine, block."),
+        (order_rule("select count(*) from ${table} where amount > 1", "mustBe: 0, severity: fatal"), "14: 'fatal' is not a value of severity. It can be warn, warning, info, quarantine, error, block."),
     ],
 )  # fmt: skip
 def test_a_wrong_contract_is_refused_with_line_and_hint(shop, edit, told):
@@ -382,7 +382,7 @@ def test_date_formats_that_say_one_thing_are_taken(form):
 
 @pytest.mark.parametrize(
     ("form", "with_time"),
-    [("YYYY-MM", False), ("DMYYYY", False), ("YY-MM-DD", False), ("YYYY-MM-DD HH:mm", False), ("YYYY-MM-DD", True), ("YYYY-MM-DD-DD", False), ("YYYY-MM-DD HH:mm HH", True), ("YYYY-MM-DDZ", False)],
+    [("YYYY-MM", False), ("DMYYYY", False), ("YY-YY-DD", False), ("YYYY-MM-DD HH:mm", False), ("YYYY-MM-DD", True), ("YYYY-MM-DD-DD", False), ("YYYY-MM-DD HH:mm HH", True), ("YYYY-MM-DDZ", False)],
 )  # fmt: skip
 def test_date_formats_that_do_not_say_one_day_are_refused(form, with_time):
     assert format_fault(form, with_time=with_time)

@@ -27,23 +27,37 @@ from tests.unit.report_facts import (
 
 IN_ORDER = (
     "Executive summary",
+    "Unexplained",
+    "Not examined",
     "Schemas and counts",
     "Bronze",
     "Silver",
     "Gold",
     "Flow consistency: retention",
+    "Flow consistency: line accounts",
     "Flow consistency: row accounts",
     "Flow consistency: money accounts",
     "Flow consistency: gold = silver",
     "Freshness",
-    "Pipeline states",
-    "Recent task timings",
+    "Quality measures: checks",
+    "Quality measures: checks that did not pass",
+    "Every check",
+    "Queries of the checks",
+    "Quality measures: completeness",
+    "Quality measures: uniqueness",
+    "Quarantine by reason",
+    "Unreadable lines by reason",
+    "Mends",
+    "Files",
+    "Contracts and gold files",
+    "Published tables",
+    "Stale tables",
+    "Software",
     "Regional figures",
     "Product figures",
     "Volumes",
-    "Quality measures: checks",
-    "Quality measures: completeness",
-    "Quality measures: uniqueness",
+    "Pipeline states",
+    "Recent task timings",
     "Services",
     "Stage timings",
     "Resources",
@@ -144,7 +158,9 @@ def test_before_the_first_run_no_section_is_green() -> None:
     }  # facts of their own in this input
     leads = {found.title: found.lead for found in sections}
     assert leads["Quality measures: checks"] == "Nothing has been examined yet."
-    assert "nothing has been examined yet" in leads["Flow consistency: row accounts"]
+    for title in ("line accounts", "row accounts", "money accounts"):
+        assert "nothing has been examined yet" in leads[f"Flow consistency: {title}"]
+    assert "nothing has been examined yet" in leads["Unexplained"]
     assert leads["Recent task timings"] == "No task has run yet."
 
 
@@ -152,7 +168,11 @@ def test_an_open_account_is_shown_with_its_batch() -> None:
     facts = given(accounts=accounts(money_batches=(money_account(batch_id="b1", silver=Decimal(1)),)))
     found = section(facts, "Flow consistency: money")
     assert found.state == CheckState.FAILED
-    assert [row[0] for row in found.rows] == ["erp_sales, sale_amount", "erp_sales, batch b1, sale_amount"]
+    assert [row[:2] for row in found.rows] == [
+        ("erp_sales, sale_amount", "all"),
+        ("erp_sales, sale_amount", "erp/erp_sales.csv (b1)"),
+    ]
+    assert [row[-1] for row in found.rows] == ["closes", "open"]
 
 
 def test_a_retried_task_and_a_mended_run_are_issues_resolved() -> None:
@@ -214,12 +234,13 @@ def hostile() -> Report:
 def test_html_escapes_what_comes_from_files_and_people() -> None:
     page = render(hostile(), "html")
     assert "<script" not in page
-    assert page.count("&lt;script&gt;") == 6
+    assert page.count("&lt;script&gt;") == 7
 
 
 def test_html_needs_nothing_from_outside() -> None:
     page = render(build_report(given()), "html")
-    assert not re.search(r"(src|href)=|@import|url\(", page)
+    assert not re.search(r"src=|@import|url\(|https?://", page)
+    assert set(re.findall(r'href="(.)', page)) == {"#"}, "links stay within the page"
     assert "prefers-color-scheme: dark" in page
     assert "@media print" in page
 

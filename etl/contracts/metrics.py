@@ -1,0 +1,107 @@
+"""The `quality` entries of a column that name a metric of the standard, and its `enum`: rules with a severity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from etl.contracts.document import Section, shown
+from etl.contracts.keys import well_formed
+from etl.contracts.limits import accepted_texts
+from etl.contracts.patterns import PATTERN_HINT, PatternFault, portable_pattern
+from etl.contracts.properties import properties
+from etl.contracts.rules import is_library, must_be_zero, severity_of
+from etl.contracts.values import texts
+from etl.contracts.vocabulary import Where
+from etl.model import Kind, Severity
+
+_RULES = {"nullValues": "present", "missingValues": "present", "duplicateValues": "unique"}
+_NOTHING_SAID = (
+    "The quality entry says nothing that can be checked.",
+    "Write metric: nullValues, duplicateValues, or invalidValues with arguments: {validValues: […]}; "
+    "or type: sql with a query.",
+)
+
+
+@dataclass
+class Metrics:
+    """What the entries of one column add to it. `severities` has every rule that is named."""
+
+    kind: Kind
+    decimals: int
+    severities: dict[str, Severity] = field(default_factory=dict)
+    accepted: tuple[str, ...] = ()
+    pattern: str = ""
+    missing: tuple[str, ...] = ()  # texts that mean no value
+
+    def read(self, section: Section) -> Metrics:
+        """Take up the entries of a column; what is wrong with one is refused."""
+        listed = section.sections("enum")
+        if listed:
+            values = [one.get("value") for one in listed]
+            self._accept(
+                listed[0], texts(value for value in values if value is not None), Severity.QUARANTINE
+            )
+        for entry in section.sections("quality"):
+            if is_library(entry):
+                self._entry(entry)
+        if section.get("primaryKey") and self.severities.get("present") is Severity.WARN:
+            section.refuse(
+                "A row without its key cannot be in silver, so its severity cannot be warn.",
+                "Leave the severity out: such a row is quarantined.", "quality",
+            )  # fmt: skip
+        return self
+
+    def _entry(self, entry: Section) -> None:
+        must_be_zero(entry)
+        if entry.get("query") is not None:
+            entry.refuse("query has no effect on a metric.", "Leave it out, or set type: sql.", "query")
+        metric, severity = entry.text("metric"), severity_of(entry)
+        if metric == "invalidValues":
+            self._invalid(entry, severity)
+        elif metric not in _RULES:
+            entry.refuse(*_NOTHING_SAID)
+        elif metric == "duplicateValues" and entry.get("severity") and severity is Severity.QUARANTINE:
+            hint = "Use block or warn; which row of a key is newest is what newestBy says."
+            entry.refuse("No row can be set aside for a value that two rows have.", hint, "severity")
+        else:
+            own = Severity.BLOCK if metric == "duplicateValues" and not entry.get("severity") else severity
+            self._name(entry, _RULES[metric], own)
+            if metric == "missingValues":
+                self.missing += self._missing(entry)
+
+    def _name(self, entry: Section, rule: str, severity: Severity) -> None:
+        if rule in self.severities:
+            said = {"accepted": "The accepted values are", "form": "The pattern is"}.get(
+                rule, "The metric is"
+            )
+            entry.refuse(f"{said} given twice.", "Keep one of them.")
+        self.severities[rule] = severity
+
+    def _missing(self, entry: Section) -> tuple[str, ...]:
+        values = entry.section("arguments").get("missingValues", [])
+        return texts(value for value in values if value not in {None, ""}) if isinstance(values, list) else ()
+
+    def _invalid(self, entry: Section, severity: Severity) -> None:
+        arguments = entry.section("arguments") if entry.get("arguments") else entry
+        wanted, pattern = properties(Where.ARGUMENTS)["validValues"], arguments.get("pattern")
+        if arguments.get("validValues") is None and pattern is None:
+            entry.refuse(*_NOTHING_SAID)
+        if arguments.get("validValues") is not None and well_formed(arguments, "validValues", wanted):
+            self._accept(arguments, texts(arguments.get("validValues")), severity)
+        if pattern is not None:
+            self._form(arguments, str(pattern), severity)
+
+    def _accept(self, entry: Section, values: Sequence[str], severity: Severity) -> None:
+        self._name(entry, "accepted", severity)
+        self.accepted = accepted_texts(entry, self.kind, values, self.decimals)
+
+    def _form(self, entry: Section, pattern: str, severity: Severity) -> None:
+        self._name(entry, "form", severity)
+        if self.kind is not Kind.TEXT:
+            entry.refuse("A pattern is for a column of type string.", "", "pattern")
+            return
+        try:
+            self.pattern = portable_pattern(pattern, whole=True)
+        except PatternFault as fault:
+            entry.refuse(f"The pattern {shown(pattern)} cannot be used: {fault}.", PATTERN_HINT, "pattern")

@@ -1,0 +1,173 @@
+"""Faults as files: each file carries one fault, or many with the line of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from etl.inject.csvfile import Record, Writer, cycled
+from etl.inject.records import FaultKind
+from etl.inject.values import Broken
+from etl.model import Contract, Severity
+
+SOUND = 3  # records before a fault of the whole file
+USUAL, HISTORY = (
+    120,
+    8,
+)  # rows of a usual file, and how many of them make a history: the volume check says when it has enough
+OTHERS = (";", ",", "|")
+STRANGER = "metalayer_planted"  # a column that no contract knows
+
+
+@dataclass(frozen=True)
+class Line:
+    """A fault on one physical line of a file; of a duplicate key, the line whose row should give way."""
+
+    kind: FaultKind
+    number: int
+    what: str  # the column, or ""
+    expected: str
+    broken: Broken | None = None
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to land: sound (no `kind`), with one fault of its own, or with faults on some of its lines."""
+
+    source: str
+    name: str
+    content: bytes
+    kind: FaultKind | None = None
+    what: str = ""
+    expected: str = ""
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes the faulty files of one source from a few of its sound records."""
+
+    contract: Contract
+    records: Sequence[Record]
+
+    @property
+    def writer(self) -> Writer:
+        """How records become lines."""
+        return Writer(self.contract)
+
+    def history(self) -> Iterator[File]:
+        """Usual files, then one with a tenth of the rows and one with twice as many."""
+        for number in range(HISTORY):  # of the same bytes it would be the same batch
+            yield self._of("usual", USUAL + number)
+        yield self._of("drop", USUAL // 10, FaultKind.DROP, "volume: fewer rows than usual")
+        yield self._of("doubling", USUAL * 2, FaultKind.DOUBLING, "volume: more rows than usual")
+
+    def _of(self, name: str, rows: int, kind: FaultKind | None = None, expected: str = "") -> File:
+        content = self.writer.file([*cycled(self.records, rows)])
+        return File(self.contract.source, name, content, kind, f"{rows} rows", expected)
+
+    def whole_files(self) -> Iterator[File]:
+        """One file for each fault of a whole file."""
+        yield self._file(FaultKind.EMPTY, b"", "", "refused: nothing in it")
+        yield self._file(
+            FaultKind.HEADER_ONLY, self.writer.whole([self.writer.header()]), "", "volume: no rows"
+        )
+        if len(self.contract.columns) > 1:
+            yield self._truncated()
+            yield self._file(
+                FaultKind.DELIMITER, self._with_other_delimiter(), "", "refused: other delimiter"
+            )
+        yield from self._other_columns()
+
+    def _other_columns(self) -> Iterator[File]:
+        """Files whose header is not the contract's, for a required column and for one that may be missing."""
+        own = [(name, name) for name in self.writer.names]
+        needed = [c.name for c in self.contract.columns if c.required or c.name in self.contract.key]
+        optional = [name for name, _ in own if name not in needed]
+        for name in [*needed[:1], *optional[:1]]:
+            expected = "refused: required column" if name in needed else "drift: column missing"
+            if len(own) > 1:
+                yield self._headed(
+                    FaultKind.NO_COLUMN, name, [each for each in own if each[1] != name], expected
+                )
+            other = [(f"{head}_new" if head == name else head, source) for head, source in own]
+            yield self._headed(FaultKind.RENAMED, name, other, expected)
+        yield self._headed(FaultKind.NEW_COLUMN, STRANGER, [*own, (STRANGER, "")], "drift: new column")
+        yield self._headed(FaultKind.SAME_COLUMN, own[0][0], [*own, own[0]], "refused: column twice")
+
+    def _file(self, kind: FaultKind, content: bytes, what: str, expected: str) -> File:
+        return File(self.contract.source, _slug(kind), content, kind, what, expected)
+
+    def _sound(self) -> list[bytes]:
+        return [self.writer.record(record) for record in cycled(self.records, SOUND)]
+
+    def _headed(self, kind: FaultKind, what: str, columns: Sequence[tuple[str, str]], expected: str) -> File:
+        """Sound records under another header; `columns` are the heads, each with the column whose values it has."""
+        lines = [
+            self.writer.line([record.get(source) or "planted" for _, source in columns])
+            for record in cycled(self.records, SOUND)
+        ]
+        content = self.writer.whole([self.writer.line([head for head, _ in columns]), *lines])
+        return File(self.contract.source, f"{_slug(kind)}-{what}", content, kind, what, expected)
+
+    def _with_other_delimiter(self) -> bytes:
+        own = self.writer.dialect.delimiter
+        other = next(each for each in OTHERS if each != own).encode()
+        lines = [line.replace(own.encode(), other) for line in [self.writer.header(), *self._sound()]]
+        return self.writer.whole(lines)
+
+    def _truncated(self) -> File:
+        """The last line breaks off before its last delimiter."""
+        sound = self._sound()
+        cut = sound[-1][: sound[-1].rindex(self.writer.dialect.delimiter.encode())]
+        content = self.writer.whole([self.writer.header(), *sound[:-1], cut])[:-1]
+        line = Line(FaultKind.TRUNCATED, SOUND + 1, "last line", "unreadable: too few fields")
+        return File(self.contract.source, "truncated-file", content, lines=(line,))
+
+    def bad_lines(self) -> File:
+        """Lines that no reader can take apart, sound ones between them; a quote that is never closed stands last."""
+        planted: list[Line] = []
+        lines = [self.writer.header()]
+        for kind, content in self._unreadable():
+            lines += [self.writer.record(self.records[0]), content]
+            planted.append(Line(kind, len(lines), "", "unreadable line"))
+        return File(self.contract.source, "bad-lines", self.writer.whole(lines), lines=tuple(planted))
+
+    def _unreadable(self) -> Iterator[tuple[FaultKind, bytes]]:
+        sound, dialect = self.writer.record(self.records[0]), self.writer.dialect
+        delimiter, quote = dialect.delimiter.encode(), dialect.quote.encode()
+        if len(self.contract.columns) > 1:
+            yield FaultKind.FEW_FIELDS, sound[: sound.rindex(delimiter)]
+        yield FaultKind.MANY_FIELDS, sound + delimiter + b"1"
+        yield FaultKind.BAD_BYTES, sound + b"\xff"
+        yield FaultKind.NUL, sound + b"\0"
+        if quote:
+            rest = delimiter.join([b"1"] * (len(self.contract.columns) - 1))
+            after = delimiter + rest if rest else b""
+            yield FaultKind.STRAY_QUOTE, quote + b"1" + quote + b"1" + after
+            yield FaultKind.OPEN_QUOTE, (rest + delimiter if rest else b"") + quote + b"1"
+
+    def bad_rows(self, broken: Iterable[Broken]) -> File:
+        """Rows that can be read and break one rule each; at the end the same key twice."""
+        planted: list[Line] = []
+        lines = [self.writer.header()]
+        for each in broken:
+            lines.append(self.writer.record(self.records[0], **{each.column: each.text}))
+            planted.append(Line(each.kind, len(lines), each.column, each.rule, each))
+        lines += [self.writer.record(self.records[0])] * 2
+        key = ", ".join(self.contract.key)
+        planted.append(Line(FaultKind.SAME_KEY, len(lines) - 1, key, "superseded: one row for a key"))
+        return File(self.contract.source, "bad-rows", self.writer.whole(lines), lines=tuple(planted))
+
+    def with_value_twice(self, column: str, fresh: Mapping[str, str]) -> File:
+        """One more row, its key `fresh`, with the value of `column` that the first record has."""
+        lines = [self.writer.header(), self.writer.record(self.records[0], **fresh)]
+        broken = Broken(
+            FaultKind.SAME_VALUE, column, self.records[0].get(column) or "", "unique", Severity.BLOCK
+        )
+        line = Line(FaultKind.SAME_VALUE, 2, column, "check: unique", broken)
+        return File(self.contract.source, f"twice-{column}", self.writer.whole(lines), lines=(line,))
+
+
+def _slug(kind: FaultKind) -> str:
+    return kind.lower().replace(" ", "-")

@@ -1,0 +1,222 @@
+"""Whether a planted fault was caught, and by what: told from what the scratch service answers, as a person would."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from etl import checks
+from etl.calls import MOST_ROWS
+from etl.facts import BatchFacts, CheckFacts
+from etl.inject.files import File, Line
+from etl.inject.records import Caught, FaultKind, Planted
+from etl.inject.scratch import Landed, ScratchService
+from etl.model import BatchState, CheckState, Contract, Run, RunState
+from etl.wire import to_plain
+
+BAD = (CheckState.WARNED, CheckState.FAILED)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A file that was landed, and where."""
+
+    contract: Contract
+    file: File
+    landed: Landed
+
+
+@dataclass(frozen=True)
+class Found:
+    """What caught a fault, with its counts where it has any."""
+
+    by: str
+    examined: int | None = None
+    failing: int | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What stands in the scratch workspace after a run."""
+
+    service: ScratchService
+    run: Run
+
+    @cached_property
+    def batches(self) -> tuple[BatchFacts, ...]:
+        """Every batch, also refused ones."""
+        return self.service.batches(limit=MOST_ROWS)
+
+    @cached_property
+    def checks(self) -> tuple[CheckFacts, ...]:
+        """Every check as it stands."""
+        return self.service.checks()
+
+    @cached_property
+    def unreadable(self) -> dict[tuple[str, int], str]:
+        """(batch, line) → why it could not be read."""
+        rows = self.service.unreadable(limit=MOST_ROWS)
+        places = [rows.columns.index(name) for name in ("batch_id", "line_number", "reason")]
+        return {(row[places[0]], row[places[1]]): row[places[2]] for row in rows.rows}
+
+    def batch(self, sent: Sent) -> BatchFacts | None:
+        """The batch of a file: told by its bytes, an empty one by its name."""
+        same = (each for each in self.batches if each.source == sent.contract.source)
+        landed = sent.landed
+        if not landed.size_bytes:
+            return next((b for b in same if not b.size_bytes and b.path == landed.path), None)
+        return next((b for b in same if b.sha256 == landed.sha256), None)
+
+    def reasons(self, contract: Contract, batch_id: str) -> dict[int, list[str]]:
+        """Line → the reasons for which its row is in quarantine."""
+        sql = f'select _row_number, _reasons from quarantine."{contract.source}" where _batch_id = ?'  # noqa: S608
+        return {line: list(reasons) for line, reasons in self.service.select(sql, [batch_id], MOST_ROWS).rows}
+
+    def in_silver(self, contract: Contract, batch_id: str) -> set[int]:
+        """The lines of a batch whose rows are in silver."""
+        sql = f'select _row_number from silver."{contract.silver_table}" where _batch_id = ?'  # noqa: S608
+        return {line for (line,) in self.service.select(sql, [batch_id], MOST_ROWS).rows}
+
+
+def judge(sent: Sent, evidence: Evidence) -> Iterator[Planted]:
+    """What became of the faults of one file."""
+    batch = evidence.batch(sent)
+    if sent.file.kind is not None:
+        yield _of_file(sent, batch, evidence)
+    if not sent.file.lines:
+        return
+    reasons, silver = {}, set()
+    if batch and sent.contract.silver_table:
+        reasons = evidence.reasons(sent.contract, batch.batch_id)
+        silver = evidence.in_silver(sent.contract, batch.batch_id)
+    for line in sent.file.lines:
+        where = f"{line.what}, line {line.number}" if line.what else f"line {line.number}"
+        found = None
+        if batch is not None:
+            if line.kind is FaultKind.SAME_KEY:
+                found = _superseded(line, silver, evidence, sent, batch)
+            elif line.broken:
+                found = _set_aside(line, reasons, batch) or _by_check(line, sent.contract, evidence)
+            else:
+                found = _unreadable(line, batch, evidence)
+        note = "" if found else _where_it_is(line, batch, reasons, silver, evidence)
+        yield planted(line.kind, sent.contract.source, where, line.expected, found, note)
+
+
+def planted(
+    kind: FaultKind, source: str, where: str, expected: str, found: Found | None, note: str
+) -> Planted:
+    """A fault with its verdict."""
+    if found is None:
+        return Planted(kind, source, where, expected, Caught.NO, note=note)
+    return Planted(kind, source, where, expected, Caught.YES, found.by, found.examined, found.failing)
+
+
+def _of_file(sent: Sent, batch: BatchFacts | None, evidence: Evidence) -> Planted:
+    found, note = None, f"not taken in: {evidence.run.error}"
+    if batch is not None and batch.state == BatchState.REFUSED:
+        found = Found(f"refused: {_first_sentence(batch.reason)}", 1, 1)
+    elif batch is not None:
+        found, note = _named_by_check(batch, sent.contract, evidence), f"taken in with {batch.rows:,} rows"
+    kind = sent.file.kind or FaultKind.EMPTY
+    return planted(
+        kind, sent.contract.source, sent.file.what or "whole file", sent.file.expected, found, note
+    )
+
+
+def _named_by_check(batch: BatchFacts, contract: Contract, evidence: Evidence) -> Found | None:
+    """A check of this source that is not passed and names the file."""
+    file = batch.path.rsplit("/", 1)[-1]
+    for facts in evidence.checks:
+        told = f"{facts.result.message} {json.dumps(to_plain(facts.result.sample), ensure_ascii=False)}"
+        if _is_of(facts, contract) and facts.result.state in BAD and (file in told or batch.batch_id in told):
+            return _of_check(facts)
+    return None
+
+
+def _is_of(facts: CheckFacts, contract: Contract) -> bool:
+    return facts.table in (f"bronze.{contract.bronze_table}", f"silver.{contract.silver_table}")
+
+
+def _of_check(facts: CheckFacts) -> Found:
+    return Found(f"check: {facts.check}", facts.result.examined, facts.result.failing)
+
+
+def _set_aside(line: Line, reasons: dict[int, list[str]], batch: BatchFacts) -> Found | None:
+    named = [reason for reason in reasons.get(line.number, []) if _names(reason, line.what)]
+    if not named:
+        return None
+    same = sum(named[0] in each for each in reasons.values())
+    return Found(f"quarantine: {named[0]}", batch.rows, same)
+
+
+def _by_check(line: Line, contract: Contract, evidence: Evidence) -> Found | None:
+    """A check of the silver table over this column, for a rule that only warns or that blocks."""
+    for facts in evidence.checks:
+        told = f"{facts.check} {facts.description}"
+        if facts.table == f"silver.{contract.silver_table}" and facts.result.state in BAD:
+            if facts.check != checks.SET_ASIDE and _names(told, line.what):
+                return _of_check(facts)
+    return None
+
+
+def _names(text: str, column: str) -> bool:
+    return re.search(rf"(?<![a-z0-9]){re.escape(column)}(?![a-z0-9])", text, re.IGNORECASE) is not None
+
+
+def _unreadable(line: Line, batch: BatchFacts, evidence: Evidence) -> Found | None:
+    reason = evidence.unreadable.get((batch.batch_id, line.number))
+    if reason is None:
+        return None
+    return Found(f"unreadable: {reason}", batch.lines, batch.unreadable)
+
+
+def _superseded(
+    line: Line, silver: set[int], evidence: Evidence, sent: Sent, batch: BatchFacts
+) -> Found | None:
+    """The newer of two versions of a key is in silver and the older one is counted as superseded."""
+    account = next(
+        (each for each in evidence.service.accounts().row_batches if each.batch_id == batch.batch_id), None
+    )
+    if silver & {line.number, line.number + 1} == {line.number + 1} and account and account.superseded:
+        return Found("superseded by the newer version of its key", batch.rows, account.superseded)
+    return None
+
+
+def _where_it_is(
+    line: Line, batch: BatchFacts | None, reasons: dict[int, list[str]], silver: set[int], evidence: Evidence
+) -> str:
+    if batch is None or evidence.run.state != RunState.SUCCEEDED:
+        return f"the run did not take it in: {_first_sentence(evidence.run.error)}"
+    if batch.state == BatchState.REFUSED:
+        return f"its file was refused: {_first_sentence(batch.reason)}"
+    if line.number in reasons:
+        return f"in quarantine for something else: {'; '.join(reasons[line.number])}"
+    return "its row is in silver" if line.number in silver else "its line was read as a sound record"
+
+
+def _first_sentence(text: str) -> str:
+    return re.split(r"(?<=[.!?])\s", text.strip(), maxsplit=1)[0]
+
+
+def resent(sent: Sent, evidence: Evidence, batches_before: int) -> Planted:
+    """Bytes that are known already: seen once more, and nothing added."""
+    own = [batch for batch in evidence.batches if batch.source == sent.contract.source]
+    batch = evidence.batch(sent)
+    expected, note = "known by its SHA-256: adds nothing", f"{len(own) - batches_before} more batches"
+    found = None
+    if batch and batch.arrivals > 1 and len(own) == batches_before:
+        found = Found("batch known by its SHA-256: nothing added", batch.arrivals, batch.arrivals - 1)
+    return planted(FaultKind.RESENT, sent.contract.source, "the newest file", expected, found, note)
+
+
+def standing(kind: FaultKind, contract: Contract, where: str, check: str, evidence: Evidence) -> Planted:
+    """A fault that one of the engine's own checks of a source tells, as it stands."""
+    table = f"bronze.{contract.bronze_table}"
+    facts = next((each for each in evidence.checks if (each.table, each.check) == (table, check)), None)
+    found = _of_check(facts) if facts and facts.result.state in BAD else None
+    note = f"{check}: {facts.result.state}" if facts else f"there is no check {check!r}"
+    return planted(kind, contract.source, where, f"check: {check}", found, note)

@@ -1,0 +1,63 @@
+"""The report's facts for a program: plain JSON values without a float, and the digest over the whole report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from etl.facts import CheckFacts, Report
+from etl.report.given import ReportInput
+from etl.texts import STATE_WORDS
+from etl.verdict import standing
+from etl.wire import to_plain
+
+NOT_DIGESTED = ("digest", "report_id")
+
+
+def digest(report: Report) -> str:
+    """SHA-256 of the canonical JSON: every field but the digest and the number, keys sorted, no spaces, UTF-8.
+
+    `jq -cjS 'del(.digest, .report_id)' report.json | sha256sum` gives the same.
+    """
+    plain = {name: value for name, value in to_plain(report).items() if name not in NOT_DIGESTED}
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def evidence(given: ReportInput) -> dict[str, Any]:
+    """Every fact of the trust sections under its own name; amounts are strings, times ISO."""
+    return {
+        "accounts": to_plain(given.accounts),
+        "checks": [_check(given, facts) for facts in given.checks],
+        "quarantine": [to_plain(reason) for reason in given.reasons if not reason.unreadable],
+        "unreadable": to_plain(given.unreadable),
+        "mends": to_plain(given.mends),
+        "files": [
+            to_plain(batch) | {"withdrawn": batch.batch_id in given.withdrawn} for batch in given.batches
+        ],
+        "definitions": to_plain(given.definitions),
+        "published": to_plain(given.published),
+        "stale": [
+            {"table": table.name, "because": table.stale_because} for table in given.tables if table.stale
+        ],
+        "software": {"engine rules": str(given.rules_version), "python": given.python}
+        | dict(given.system.versions),
+    }
+
+
+def _check(given: ReportInput, facts: CheckFacts) -> dict[str, Any]:
+    """A check without its sample, which shows people's data, and without its duration, which proves nothing."""
+    result = facts.result
+    return {
+        "check": facts.check,
+        "table": facts.table,
+        "severity": str(facts.severity),
+        "state": STATE_WORDS[standing(facts, given.tables)],
+        "examined": result.examined,
+        "failing": result.failing,
+        "message": result.message,
+        "query": result.query,
+        "version": result.version,
+        "examined_at": to_plain(result.examined_at),
+    }

@@ -1,0 +1,31 @@
+"""Cells for spreadsheets: text that would run as a formula is made plain, and can be taken back exactly."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+
+FORMULA = re.compile(r"'*[=+\-@\t\r]")
+DEFUSED = re.compile(r"'+[=+\-@\t\r]")
+
+
+def defused(text: str) -> str:
+    """The text with a leading apostrophe where a spreadsheet would run it, or would take its apostrophe for ours."""
+    return f"'{text}" if FORMULA.match(text) else text
+
+
+def restored(cell: str) -> str:
+    """What `defused` was given."""
+    return cell[1:] if DEFUSED.match(cell) else cell
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """CSV with a header; blanks for None, every text defused."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([defused(name) for name in columns])
+    for row in rows:
+        writer.writerow(["" if cell is None else defused(str(cell)) for cell in row])
+    return out.getvalue()

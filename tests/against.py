@@ -1,0 +1,155 @@
+"""Holds what the engine published against the oracle: tables row for row, accounts term for term."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from etl.model import MoneyAccount, RowAccount
+from etl.service import Service
+from tests import oracle
+from tests.oracle import COLUMNS, CRM, ERP, File, Outcome, Place, Version
+
+SILVER = {CRM: "customers_clean", ERP: "sales_clean"}
+
+
+def versions(files: Iterable[File], source: str) -> list[Version]:
+    """Every bronze row of a source; the files in the order in which they landed, each of them once."""
+    return [
+        Version((file.sha, line, 0), sequence, fields)
+        for sequence, file in enumerate(files)
+        if file.source == source
+        for line, fields in file.rows.items()
+    ]
+
+
+def require_as_the_oracle_says(
+    service: Service, files: Sequence[File], terms: oracle.Terms | None = None
+) -> dict[str, Outcome]:
+    """Everything that files alone decide: nothing was mended."""
+    expected = oracle.settle_both(versions(files, CRM), versions(files, ERP), terms or oracle.Terms())
+    require_tables(service, files, expected)
+    require_accounts(service, files, expected)
+    return expected
+
+
+def batch_shas(service: Service) -> dict[str, str]:
+    return {batch.batch_id: batch.sha256 for batch in service.batches(limit=10_000)}
+
+
+def require_tables(service: Service, files: Sequence[File], expected: Mapping[str, Outcome]) -> None:
+    shas = batch_shas(service)
+    for source, outcome in expected.items():
+        assert silver(service, source, shas) == outcome.silver
+        assert superseded(service, source, shas) == sorted(outcome.superseded)
+        assert {place: reasons for place, (_, reasons) in quarantined(service, source, shas).items()} == {
+            place: tuple(sorted(reasons)) for place, reasons in outcome.quarantined.items()
+        }
+    as_received = {
+        (file.sha, line, 0): fields for file in files for line, fields in file.rows.items()
+    }  # corrections are kept by whoever makes them
+    for source in expected:
+        for place, (fields, _) in quarantined(service, source, shas).items():
+            assert place[2] or fields == as_received[place], "quarantine keeps the row as it came in"
+    assert unreadable(service, shas) == {
+        (file.source, file.sha, line): reason for file in files for line, reason in file.unreadable.items()
+    }
+    require_gold(service, expected)
+
+
+def silver(service: Service, source: str, shas: Mapping[str, str]) -> dict[Place, dict[str, Any]]:
+    names = COLUMNS[source]
+    found = service.select(
+        f"select _batch_id, _row_number, _correction, {', '.join(names)} from silver.{SILVER[source]}"
+    )
+    rows = {(shas[b], n, c): dict(zip(names, values, strict=True)) for b, n, c, *values in found.rows}
+    assert len(rows) == len(found.rows), "a place stands in silver once"
+    return rows
+
+
+def superseded(service: Service, source: str, shas: Mapping[str, str]) -> list[Place]:
+    found = service.select(
+        f"select _batch_id, _row_number, _correction from silver._superseded_{SILVER[source]}"
+    )
+    return sorted((shas[b], n, c) for b, n, c in found.rows)
+
+
+def quarantined(
+    service: Service, source: str, shas: Mapping[str, str]
+) -> dict[Place, tuple[oracle.Fields, tuple[str, ...]]]:
+    names = COLUMNS[source]
+    found = service.select(
+        f"select _batch_id, _row_number, _correction, _reasons, {', '.join(names)} from quarantine.{source}"
+    )
+    rows = {
+        (shas[b], n, c): (dict(zip(names, values, strict=True)), tuple(sorted(reasons)))
+        for b, n, c, reasons, *values in found.rows
+    }
+    assert len(rows) == len(found.rows), "a place stands in quarantine once"
+    return rows
+
+
+def unreadable(service: Service, shas: Mapping[str, str]) -> dict[tuple[str, str, int], str]:
+    found = service.select("select source, batch_id, line_number, reason from quarantine.unreadable_lines")
+    return {(source, shas[batch], line): reason for source, batch, line, reason in found.rows}
+
+
+def require_gold(service: Service, expected: Mapping[str, Outcome]) -> None:
+    customers, sales = (list(expected[source].silver.values()) for source in (CRM, ERP))
+    wanted = {
+        "customer_analytics": oracle.regions(customers, sales),
+        "monthly_revenue": oracle.months(customers, sales),
+        "product_analytics": oracle.products(sales),
+    }
+    columns = {
+        "customer_analytics": "region, total_customers, buying_customers, total_orders, total_quantity, "
+        "total_revenue, last_sale_date",
+        "monthly_revenue": "month, region, product_id, orders, quantity, revenue",
+        "product_analytics": "product_id, total_orders, total_quantity_sold, total_revenue, unique_customers, "
+        "first_sale_date, last_sale_date, revenue_rank",
+    }
+    for table, rows in wanted.items():
+        found = service.select(f"select {columns[table]} from gold.{table}").rows
+        assert len(found) == len(set(found))
+        assert set(found) == rows
+
+
+def require_accounts(service: Service, files: Sequence[File], expected: Mapping[str, Outcome]) -> None:
+    """Every term counted anew from what the oracle says; nothing was mended."""
+    accounts, shas = service.accounts(), batch_shas(service)
+    rows = {shas[account.batch_id]: account for account in accounts.row_batches}
+    money = {shas[account.batch_id]: account for account in accounts.money_batches}
+    assert set(rows) == {file.sha for file in files}
+    assert set(money) == {file.sha for file in files if file.source == ERP}
+    for file in files:
+        require_row_account(rows[file.sha], file, expected[file.source])
+        if file.source == ERP:
+            require_money_account(money[file.sha], file, expected[ERP])
+
+
+def require_row_account(account: RowAccount, file: File, outcome: Outcome) -> None:
+    def of_batch(places: Iterable[Place]) -> int:
+        return sum(place[0] == file.sha for place in places)
+
+    assert account.closes
+    assert (account.lines, account.header_lines, account.bronze) == (file.lines, 1, len(file.rows))
+    assert (account.continuation_lines, account.blank) == (file.continuation, file.blank)
+    assert account.unreadable == len(file.unreadable)
+    assert account.silver == of_batch(outcome.silver)
+    assert account.superseded == of_batch(outcome.superseded)
+    assert account.quarantined == of_batch(outcome.quarantined)
+    assert (account.corrections, account.discarded, account.withdrawn, account.pending) == (0, 0, 0, 0)
+
+
+def require_money_account(account: MoneyAccount, file: File, outcome: Outcome) -> None:
+    def of_batch(places: Iterable[Place]) -> Decimal:
+        lines = (line for sha, line, _ in places if sha == file.sha)
+        return sum((oracle.written_amount(file.rows[line]) for line in lines), Decimal(0))
+
+    assert account.closes
+    assert account.bronze == sum(map(oracle.written_amount, file.rows.values()), Decimal(0))
+    assert account.silver == of_batch(outcome.silver)
+    assert account.superseded == of_batch(outcome.superseded)
+    assert account.quarantined == of_batch(outcome.quarantined)
+    assert account.pending == 0

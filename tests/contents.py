@@ -1,0 +1,32 @@
+"""What a workspace shows: every row of every table, in an order of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from etl.model import Run, RunState
+from etl.service import Service
+from tests.workspaces import run
+
+LAYERS = ("bronze_layer_etl_pipeline", "silver_layer_etl_pipeline", "gold_layer_analytics_pipeline")
+TABLES = (
+    "bronze.crm_customers_raw", "bronze.erp_sales_raw", "silver.customers_clean", "silver.sales_clean",
+    "silver._superseded_customers_clean", "silver._superseded_sales_clean", "quarantine.crm_customers",
+    "quarantine.erp_sales", "quarantine.unreadable_lines", "gold.customer_analytics", "gold.product_analytics",
+    "gold.monthly_revenue",
+)  # fmt: skip
+
+
+def contents(service: Service, tables: Sequence[str] = TABLES) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table."""
+    found = {table: service.select(f"select * from {table}", limit=1_000_000) for table in tables}
+    assert not any(rows.truncated for rows in found.values())
+    return {table: sorted(rows.rows, key=repr) for table, rows in found.items()}
+
+
+def succeeded(service: Service, *targets: str, full: bool = False) -> Run:
+    """A run that must not fail."""
+    ended = run(service, *targets, full=full)
+    assert ended.state is RunState.SUCCEEDED, ended.error
+    return ended

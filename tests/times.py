@@ -1,0 +1,32 @@
+"""How hard the laws are tried: what CI runs, or METALAYER_TEST_TIMES times as many cases and kills."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck
+from hypothesis import settings as trying
+
+TIMES = int(os.environ.get("METALAYER_TEST_TIMES", "1"))
+SECONDS_BEFORE_IT_HANGS = 300 * TIMES
+
+
+def times(count: int) -> int:
+    """As many of them as this run is to try."""
+    return count * TIMES
+
+
+def tries(count: int, *, steps: int = 50) -> trying:
+    """Hypothesis settings for so many cases in CI, there always the same; with the flag, new ones each time."""
+    return trying(
+        max_examples=times(count),
+        stateful_step_count=steps,
+        deadline=None,
+        derandomize=TIMES == 1,
+        print_blob=True,
+        suppress_health_check=[
+            HealthCheck.function_scoped_fixture,
+            HealthCheck.too_slow,
+            HealthCheck.data_too_large,
+        ],
+    )

@@ -1,0 +1,121 @@
+"""The parts of the page that finds a row: what to ask for, and the row's way as a line from top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ui import data, row_links, state, widgets, words, words_explain
+from ui.widgets import card, icon, pill
+
+if TYPE_CHECKING:
+    from etl.facts import Explained, TableFacts
+
+SUGGESTED = 5
+Step = tuple[str, str]
+
+
+def tables(declared: Sequence[TableFacts]) -> list[TableFacts]:
+    """The tables that have rows to find: silver."""
+    return [table for table in declared if table.layer == "silver"]
+
+
+def wanted(found: Sequence[TableFacts]) -> tuple[TableFacts, str]:
+    """The table and the key that the address or the visitor asks for."""
+    by_name = {table.name: table for table in found}
+    named = st.query_params.get("table", "")
+    asked = next((name for name in by_name if named in (name, words.short(name))), found[0].name)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox(
+            "Table",
+            list(by_name),
+            index=list(by_name).index(asked),
+            format_func=words.short,
+            key="table-name",
+        )
+        table = by_name[str(name)]
+        key = st.text_input(
+            words_explain.key_label(table.key),
+            value=st.query_params.get("key", ""),
+            help=words_explain.KEY_HELP,
+            key=f"row-key-{table.name}",
+        )
+    state.choose("table", table.name)
+    state.choose("key", key.strip() or None)
+    return table, key.strip()
+
+
+def suggest(table: TableFacts) -> None:
+    """Before a key is typed: a few that are there."""
+    with card("suggested", words_explain.PICK):
+        if not table.rows:
+            return
+        keys = data.rows(table.name, columns=table.key, order_by=table.key, limit=SUGGESTED)
+        links = " · ".join(
+            row_links.linked(key, row_links.row(table.name, key))
+            for key in map(_joined, keys.to_numpy().tolist())
+        )
+        st.html(f'<div class="ml sub num">{words_explain.SUGGESTED}: {links}</div>')
+
+
+def _joined(values: Sequence[object]) -> str:
+    return ",".join(map(str, values))
+
+
+def way(table: TableFacts, key: str) -> None:
+    """Where the row is now, and how each line with this key got where it is."""
+    found = data.living().explain(table.name, key)
+    ways = list(_ways(found.steps))
+    if not found.batch_id:
+        widgets.empty("search_off", words_explain.NOT_THERE, words_explain.NOT_THERE_WHY)
+        return
+    st.html(f'<div class="ml sub num">{escape(words_explain.versions(len(ways)))}</div>')
+    for at, steps in enumerate(ways):
+        _way(found, steps, at)
+
+
+def _ways(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """The steps of one line after the other; each way begins at its file."""
+    way: list[Step] = []
+    for heading, sentence in steps:
+        if heading == "File" and way:
+            yield way
+            way = []
+        way.append((heading, sentence))
+    if way:
+        yield way
+
+
+def _way(found: Explained, steps: Sequence[Step], at: int) -> None:
+    last = steps[-1][0]
+    mark = pill(words_explain.tone(last), words_explain.stands(last))
+    with card(f"way-{at}", words_explain.title(found.table, found.key), mark=mark):
+        raw = _raw(found) if _is_shown(found, steps) else ""
+        body = _step(*steps[0], raw) + "".join(_step(*step) for step in steps[1:])
+        st.html(f'<div class="ml"><ol class="path">{body}</ol></div>')
+        if raw:
+            widgets.page_link(_batch(found), words_explain.BATCH)
+
+
+def _is_shown(found: Explained, steps: Sequence[Step]) -> bool:
+    """Whether this way is that of the line whose text the engine gave."""
+    said = steps[0][1]
+    return bool(found.raw) and found.path in said and f"Line {found.line_number:,} " in said
+
+
+def _raw(found: Explained) -> str:
+    return f'<pre class="raw" tabindex="0"><code>{escape(found.raw)}</code></pre>'
+
+
+def _step(heading: str, sentence: str, raw: str = "") -> str:
+    tone = words_explain.tone(heading)
+    dot = f'<span class="dot {tone}" style="background:var(--{tone}-bg)">{icon(words_explain.symbol(heading))}</span>'
+    return f'<li>{dot}<b>{escape(heading)}</b><div class="muted">{escape(sentence)}</div>{raw}</li>'
+
+
+def _batch(found: Explained) -> str:
+    source = next((table.source for table in data.tables() if table.name == found.table), "") or ""
+    return f"quality{row_links.rows('bronze', source, found.batch_id)}"

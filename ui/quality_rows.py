@@ -1,0 +1,204 @@
+"""The rows behind one number of the accounts, as its link asks for them; to be looked at and taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import streamlit as st
+
+from ui import (
+    data,
+    downloads,
+    reads_accounts,
+    reads_quality,
+    row_links,
+    widgets,
+    words,
+    words_accounts,
+)
+from ui.quality_listing import listed, shown
+from ui.widgets import Cell, Html, card, pill
+
+if TYPE_CHECKING:
+    from etl.facts import Accounts
+    from etl.model import RowAccount
+
+_ROW = 38
+_ROWS_SEEN = 14
+_WAY = "_way"
+_FIRST = ("_path", "_row_number", "_because", "_reasons", "_raw")
+_ASIDE = ("quarantined", "discarded", "unreadable")
+
+
+def asked(found: Accounts) -> bool:
+    """Show the rows that the address asks for, if it asks for any."""
+    term = st.query_params.get("rows", "")
+    table = data.published(term) if term.startswith("gold.") else None
+    if not words_accounts.knows(term) and table is None:
+        return False
+    widgets.page_link("quality?tab=Accounts", words_accounts.BACK)
+    if table is not None:
+        _gold(table.name, table.key, table.rows or 0)
+        return True
+    source, batch_id = st.query_params.get("source", ""), st.query_params.get("batch", "")
+    chosen = [
+        account
+        for account in (found.row_batches if batch_id else found.row_totals)
+        if source in ("", account.source) and batch_id in ("", account.batch_id)
+    ]
+    if term in (row_links.LINES, row_links.ALSO):
+        _files(term, found, {account.source for account in chosen}, batch_id)
+    else:
+        _rows(term, chosen)
+    return True
+
+
+def _rows(term: str, chosen: Sequence[RowAccount]) -> None:
+    """One table a source, for each has columns of its own."""
+    with_rows = [account for account in chosen if getattr(account, term) and _counts(term, account)]
+    if not with_rows:
+        widgets.empty("inventory_2", words_accounts.NO_ROWS, words_accounts.meaning(term))
+    for account in with_rows:
+        _of_account(term, account)
+
+
+def _counts(term: str, account: RowAccount) -> bool:
+    """A feed that stops at bronze has no other rows."""
+    return not account.bronze_only or term in ("bronze", "unreadable")
+
+
+def _of_account(term: str, account: RowAccount) -> None:
+    source, batch_id, count = account.source, account.batch_id, int(getattr(account, term))
+    frame = reads_accounts.rows_in(source, term, batch_id)
+    whose = words_accounts.of_source(source, reads_quality.paths().get(batch_id, ""))
+    cut = len(frame) == reads_accounts.MOST_ROWS < count
+    same = cut or len(frame) == count
+    says = words_accounts.as_counted(count) if same else words_accounts.not_as_counted(len(frame), count)
+    mark = pill("passed" if same else "warned", says)
+    with card(
+        f"rows-{term}-{source}",
+        f"{words_accounts.title(term)} of {whose}",
+        words_accounts.meaning(term),
+        mark,
+    ):
+        _table(frame, f"{term}-{source}", *reads_accounts.key_of(source))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            _download(partial(reads_accounts.rows_as_csv, source, term, batch_id), f"{term}-{source}")
+            st.html(f'<div class="ml sub num">{escape(words_accounts.listed(len(frame), count))}</div>')
+            if term in _ASIDE:
+                widgets.page_link(f"quality?tab=Quarantine&source={source}", words_accounts.MEND_THEM)
+
+
+def _download(made: Any, name: str) -> None:
+    st.download_button(
+        "CSV", made, f"{name}.csv", "text/csv", key=f"csv-{name}", icon=":material/download:", type="tertiary",
+        on_click="ignore",
+    )  # fmt: skip
+
+
+def _table(frame: pd.DataFrame, name: str, table: str, key: Sequence[str]) -> None:
+    """Rows as they are kept, their place first and the way of each last."""
+    seen = frame.copy()
+    if key and set(key) <= set(frame.columns):
+        seen[_WAY] = [_way(table, values) for values in frame[list(key)].itertuples(index=False)]
+    hidden = {"_batch_id"} | ({"_correction"} if not _any(frame, "_correction") else set())
+    order = [column for column in _FIRST if column in seen]
+    order += [column for column in seen if column not in (*_FIRST, *hidden)]
+    st.dataframe(
+        seen,
+        hide_index=True,
+        row_height=_ROW,
+        height=_ROW * (min(max(len(seen), 1), _ROWS_SEEN) + 1) + 2,
+        column_order=order,
+        column_config=_columns(),
+        placeholder="–",
+        key=f"table-{name}",
+        alt=f"{name} with the file and line each came from",
+    )
+
+
+def _way(table: str, values: Sequence[Any]) -> str | None:
+    """A row without a whole key cannot be asked for by it."""
+    if any(pd.isna(value) or not str(value).strip() for value in values):
+        return None
+    return row_links.row(table, ",".join(str(value).strip() for value in values))
+
+
+def _any(frame: pd.DataFrame, column: str) -> bool:
+    return column in frame and bool(frame[column].any())
+
+
+def _columns() -> dict[str, Any]:
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    return {
+        "_path": text("File", width=190),
+        "_row_number": number("Line", format="localized", width=72),
+        "_correction": number("Correction", format="%d", width=92),
+        "_because": text("Because", width=220),
+        "_reasons": st.column_config.ListColumn("Reasons", width=280),
+        "_raw": text("As received", width=420),
+        "_author": text("By", width=110),
+        "_made_at": st.column_config.DatetimeColumn("At", width=150),
+        _WAY: st.column_config.LinkColumn("Way", display_text=":material/route:", width=64),
+    }
+
+
+def _files(term: str, found: Accounts, sources: set[str], batch_id: str) -> None:
+    """Files with what each of their lines is, newest first."""
+    chosen = [
+        account
+        for account in found.row_batches[::-1]
+        if account.source in sources and batch_id in ("", account.batch_id)
+    ]
+    paths = reads_quality.paths()
+    with card("rows-files", words_accounts.title(term), words_accounts.meaning(term)):
+        frame = pd.DataFrame([_file(account, paths) for account in chosen])
+        widgets.listing(
+            {"File": "", **{name.capitalize(): "n" for name in _LINES}},
+            [_file_cells(account, paths) for account in chosen[: reads_quality.MOST_LISTED]],
+        )
+        listed(frame, "files")
+
+
+_LINES = {
+    "lines": "lines",
+    "headers": "header_lines",
+    "continuations": "continuation_lines",
+    "blank": "blank",
+    "unreadable": "unreadable",
+    "bronze": "bronze",
+    "unexplained": "lines_difference",
+}
+
+
+def _file(account: RowAccount, paths: dict[str, str]) -> dict[str, object]:
+    counted = {name: getattr(account, field) for name, field in _LINES.items()}
+    return {"file": paths.get(account.batch_id, account.batch_id), "batch": account.batch_id, **counted}
+
+
+def _file_cells(account: RowAccount, paths: dict[str, str]) -> list[Cell]:
+    cells: list[Cell] = [paths.get(account.batch_id, account.batch_id)]
+    for field in _LINES.values():
+        amount = getattr(account, field)
+        linked = field if field in ("bronze", "unreadable") else ""
+        number = row_links.counted(shown(amount), amount, linked, account.source, account.batch_id)
+        cells.append(Html(number if linked else escape(shown(amount))))
+    return cells
+
+
+def _gold(table: str, key: Sequence[str], count: int) -> None:
+    """The rows of a gold table, each leading to what it is made of."""
+    frame = data.rows(table, limit=reads_accounts.MOST_ROWS)
+    with card("rows-gold", words.short(table), words_accounts.GOLD_LEAD):
+        _table(frame, words.short(table), table, key)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            _download(partial(_gold_as_csv, table), words.short(table))
+            st.html(f'<div class="ml sub num">{escape(words_accounts.listed(len(frame), count))}</div>')
+
+
+def _gold_as_csv(table: str) -> bytes:
+    return downloads.csv(data.rows(table, limit=reads_accounts.MOST_DOWNLOADED))
