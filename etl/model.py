@@ -172,6 +172,14 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Distinct:
+    """Columns of which no two rows have the same values; for the columns of the key: no two rows of one file."""
+
+    columns: tuple[str, ...]
+    severity: Severity = Severity.BLOCK
+
+
+@dataclass(frozen=True)
 class Rule:
     """A rule over whole rows: an SQL condition over the typed columns that is true for a row that breaks it."""
 
@@ -188,6 +196,7 @@ class Dialect:
     delimiter: str = ","
     quote: str = '"'
     encoding: str = "utf-8"
+    lines_before_header: int = 0
 
 
 @dataclass(frozen=True)
@@ -210,6 +219,7 @@ class Contract:
     rules: tuple[Rule, ...]
     fingerprint: str
     composite_references: tuple[ForeignKey, ...] = ()  # those of several columns
+    distinct: tuple[Distinct, ...] = ()
 
     @property
     def references(self) -> tuple[ForeignKey, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
-from etl import checks, verdict
+from etl import checks, own_checks, verdict
 from etl import plan as planning
 from etl.catalog import Catalog
 from etl.facts import (
@@ -70,7 +70,7 @@ class Standing(Watched):
         if table.source is None:
             return []
         contract = self.catalog.contracts[table.source]
-        return [check for check in checks.declared_of_accounts(contract) if check.table == table.name]
+        return [check for check in own_checks.declared(contract) if check.table == table.name]
 
     def _facts(self, check: Check) -> CheckFacts:
         place = (check.table, check.name)

@@ -28,6 +28,7 @@ from etl.model import (
     Step,
     Table,
 )
+from etl.own_checks import AccountExaminer
 from etl.reader import Reader
 from etl.tools import Tools
 from etl.warehouse import Publication
@@ -317,7 +318,7 @@ class Steps:
         )
         with self.tools.warehouse.session() as session:
             seconds = time.perf_counter() - started
-            found = checks.AccountExaminer(
+            found = AccountExaminer(
                 session, contract, aside, self.tools.clock(), self.run.run_id, seconds
             ).examine(rows, money)
         self.results = [

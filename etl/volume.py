@@ -1,4 +1,4 @@
-"""How many rows a batch of a source usually has, and days that do not count: records and rules, nothing is read here."""
+"""How many rows a batch of a source usually has, and days that do not count; nothing is read here."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ class Watched(Arrived):
             message = _drift_words(differing)
         looked_at = max(examined, len(differing))  # of a refused file the header alone was
         sample = [
-            {"path": d.path, "column": d.column, "drift": d.kind.value, "was": d.was, "found": d.found, "to do": d.proposal}
+            {"path": d.path, "column": d.column, "drift": d.kind.value, "was": d.was, "found": d.found}
             for d in differing[: checks.SAMPLE_ROWS]
         ]  # fmt: skip
         return self._found(table, checks.SCHEMA, started, looked_at, len(differing), message, sample)

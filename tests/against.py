@@ -25,11 +25,12 @@ def versions(files: Iterable[File], source: str) -> list[Version]:
 
 
 def require_as_the_oracle_says(
-    service: Service, files: Sequence[File], terms: oracle.Terms | None = None
+    service: Service, files: Sequence[File], terms: oracle.Terms = oracle.SHIPPED
 ) -> dict[str, Outcome]:
     """Everything that files alone decide: nothing was mended."""
-    expected = oracle.settle_both(versions(files, CRM), versions(files, ERP), terms or oracle.Terms())
-    require_tables(service, files, expected)
+    expected = oracle.settle_both(versions(files, CRM), versions(files, ERP), terms)
+    received = {(file.sha, line, 0): fields for file in files for line, fields in file.rows.items()}
+    require_tables(service, files, expected, received)
     require_accounts(service, files, expected)
     return expected
 
@@ -38,20 +39,20 @@ def batch_shas(service: Service) -> dict[str, str]:
     return {batch.batch_id: batch.sha256 for batch in service.batches(limit=10_000)}
 
 
-def require_tables(service: Service, files: Sequence[File], expected: Mapping[str, Outcome]) -> None:
+def require_tables(
+    service: Service,
+    files: Sequence[File],
+    expected: Mapping[str, Outcome],
+    fields: Mapping[Place, oracle.Fields],
+) -> None:
+    """Silver, what it superseded and quarantine, place for place; `fields` is every row as received or corrected."""
     shas = batch_shas(service)
     for source, outcome in expected.items():
         assert silver(service, source, shas) == outcome.silver
         assert superseded(service, source, shas) == sorted(outcome.superseded)
-        assert {place: reasons for place, (_, reasons) in quarantined(service, source, shas).items()} == {
-            place: tuple(sorted(reasons)) for place, reasons in outcome.quarantined.items()
+        assert quarantined(service, source, shas) == {
+            place: (fields[place], tuple(sorted(reasons))) for place, reasons in outcome.quarantined.items()
         }
-    as_received = {
-        (file.sha, line, 0): fields for file in files for line, fields in file.rows.items()
-    }  # corrections are kept by whoever makes them
-    for source in expected:
-        for place, (fields, _) in quarantined(service, source, shas).items():
-            assert place[2] or fields == as_received[place], "quarantine keeps the row as it came in"
     assert unreadable(service, shas) == {
         (file.source, file.sha, line): reason for file in files for line, reason in file.unreadable.items()
     }
@@ -88,6 +89,18 @@ def quarantined(
     }
     assert len(rows) == len(found.rows), "a place stands in quarantine once"
     return rows
+
+
+def require_aside(service: Service, expected: Mapping[str, Mapping[Place, str]]) -> None:
+    """Rows that are not judged at all, each with why."""
+    shas = batch_shas(service)
+    for source, states in expected.items():
+        found = service.select(
+            f"select _batch_id, _row_number, _correction, _state from quarantine._aside_{source}"
+        )
+        assert sorted((shas[b], n, c, state) for b, n, c, state in found.rows) == sorted(
+            (*place, state) for place, state in states.items()
+        )
 
 
 def unreadable(service: Service, shas: Mapping[str, str]) -> dict[tuple[str, str, int], str]:

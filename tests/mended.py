@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -59,12 +59,15 @@ class Mended:
         taken = self.taken[sha]
         taken.file = oracle.read(taken.file.source, taken.file.text, self.terms)
 
-    def lines(self) -> Iterator[tuple[str, int]]:
-        """Unreadable lines that can be mended or discarded."""
-        for sha, taken in self.taken.items():
-            for line in taken.file.unreadable:
-                if not taken.withdrawn and (sha, line) not in self.corrections:
-                    yield sha, line
+    def lines(self, *, discarded: bool = False) -> list[tuple[str, int]]:
+        """Unreadable lines without a correction, of batches in force."""
+        return [
+            (sha, line)
+            for sha, taken in self.taken.items()
+            for line in taken.file.unreadable
+            if not taken.withdrawn and (sha, line) not in self.corrections
+            if discarded or (sha, line) not in self.discarded_lines
+        ]
 
     def fields(self, source: str) -> dict[Place, Fields]:
         """Every row and every correction of a source."""

@@ -33,10 +33,14 @@ Place = tuple[str, int, int]  # SHA-256 of the batch, physical line, number of t
 
 @dataclass(frozen=True)
 class Terms:
-    """What a test turns in the contract of sales."""
+    """What tests turn in the contracts."""
 
     least_quantity: int = 1
     newest_by: str = ""  # "" or sale_date
+    mail_is_email: bool = False  # whether a customer file may call the column mail
+
+
+SHIPPED = Terms()
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class File:
 
     source: str
     text: str
+    header: tuple[str, ...]  # the contract's columns, and whatever else the file calls its own
     rows: dict[int, Fields]
     unreadable: dict[int, str]
     blank: int
@@ -56,11 +61,11 @@ class File:
         return sha256(self.text.encode()).hexdigest()
 
 
-def read(source: str, text: str) -> File:
+def read(source: str, text: str, terms: Terms = SHIPPED) -> File:
     """Take a file apart. Its lines end in LF, its quotes are sound; it may hold NUL, blank and miscounted lines."""
     columns = COLUMNS[source]
     found = csv.reader(io.StringIO(text, newline=""), strict=True)
-    next(found)
+    header = ["email" if name == "mail" and terms.mail_is_email else name for name in next(found)]
     file = {"rows": {}, "unreadable": {}, "blank": 0, "continuation": 0}  # type: dict[str, Any]
     before = found.line_num
     for fields in found:
@@ -73,9 +78,10 @@ def read(source: str, text: str) -> File:
             word = "few" if len(fields) < len(columns) else "many"
             file["unreadable"][number] = f"too {word} fields: {len(fields)} instead of {len(columns)}"
         else:
-            file["rows"][number] = {n: v or None for n, v in zip(columns, fields, strict=True)}
+            row = {name: value or None for name, value in zip(header, fields, strict=True)}
+            file["rows"][number] = {name: row.get(name) for name in columns}
             file["continuation"] += spanned - 1
-    return File(source, text, lines=before, **file)
+    return File(source, text, tuple(header), lines=before, **file)
 
 
 # -- one row ---------------------------------------------------------------------------------------------------

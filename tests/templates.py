@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 
-from etl.settings import Settings
+from etl.settings import ROOT, Settings
 from tests.contents import succeeded
+from tests.oracle import CRM, ERP, Terms
 from tests.workspaces import few_files, opened, workspace
 
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None  # noqa: S108 - many runs, each waiting for a disk
@@ -21,10 +24,14 @@ class Template:
 
     def __init__(self) -> None:
         self._folder = TemporaryDirectory(dir=MEMORY)
-        self._used = workspace(Path(self._folder.name))
+        self._used, self._empty = (workspace(Path(self._folder.name) / name) for name in ("used", "empty"))
         few_files(self._used)
         with opened(self._used) as service:
             succeeded(service)
+        self._remembered = self._used.state / "remembered"
+        shutil.copytree(self._remembered, self._empty.state / "remembered")
+        with opened(self._empty) as service:
+            succeeded(service, "init_db_schemas")
 
     def __enter__(self) -> Template:
         return self
@@ -37,5 +44,43 @@ class Template:
     def workspace(self, folder: Path) -> Settings:
         """An empty workspace in `folder`."""
         made = workspace(folder)
-        shutil.copytree(self._used.state / "remembered", made.state / "remembered")
+        shutil.copytree(self._empty.state, made.state)
         return made
+
+    def copy(self, settings: Settings, state: Path) -> Settings:
+        """The same project and landing folder with a state folder of its own: warehouse and bronze are copied, the
+        ledger is one that has seen nothing.
+        """
+        state.mkdir(parents=True)
+        urls = {
+            "warehouse": f"duckdb:///{state / 'warehouse.duckdb'}",
+            "ledger": f"sqlite:///{state / 'ledger.sqlite'}",
+        }
+        made = replace(settings, state=state, **urls)
+        for path in settings.state.glob("warehouse.duckdb*"):
+            shutil.copy(path, state / path.name)
+        for path in self._empty.state.glob("ledger.sqlite*"):
+            shutil.copy(path, state / path.name)
+        shutil.copytree(settings.files / "bronze", made.files / "bronze", copy_function=os.link)
+        shutil.copytree(settings.state / "remembered", state / "remembered")
+        return made
+
+
+def contracts(terms: Terms) -> dict[str, str]:
+    """The shipped contracts of customers and sales under other terms, by file name."""
+    crm, erp = (f"{source}.odcs.yaml" for source in (CRM, ERP))
+    texts = {name: (ROOT / "contracts" / name).read_text() for name in (crm, erp)}
+    texts[erp] = _turned(texts[erp], "{minimum: 1}", f"{{minimum: {terms.least_quantity}}}")
+    if terms.newest_by:
+        newest = f"    customProperties:\n      - {{property: newestBy, value: {terms.newest_by}}}\n"
+        texts[erp] = _turned(texts[erp], "\nslaProperties", f"{newest}\nslaProperties")
+    if terms.mail_is_email:
+        lower = "          - {property: case, value: lower}\n"
+        alias = "          - {property: aliases, value: [mail]}\n"
+        texts[crm] = _turned(texts[crm], lower, lower + alias)
+    return texts
+
+
+def _turned(text: str, shipped: str, turned: str) -> str:
+    assert text.count(shipped) == 1, shipped
+    return text.replace(shipped, turned)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import HealthCheck
+from hypothesis import HealthCheck, Phase
 from hypothesis import settings as trying
 
 TIMES = int(os.environ.get("METALAYER_TEST_TIMES", "1"))
@@ -24,6 +24,8 @@ def tries(count: int, *, steps: int = 50) -> trying:
         deadline=None,
         derandomize=TIMES == 1,
         print_blob=True,
+        # Steps are slow: a case that fails is told as it was found, instead of being made smaller for minutes.
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],
         suppress_health_check=[
             HealthCheck.function_scoped_fixture,
             HealthCheck.too_slow,

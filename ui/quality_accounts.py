@@ -237,11 +237,12 @@ def batches(found: Accounts) -> None:
         if not found.row_batches:
             widgets.nothing("inventory_2", "No batch yet", words.LAND_FILES)
             return
-        newest_first = found.row_batches[::-1]
-        frame = reads_quality.batches_frame(newest_first, reads_quality.paths())
+        paths = reads_quality.paths()
+        newest_first = reads_accounts.newest_first(found.row_batches, paths)
+        frame = reads_quality.batches_frame(newest_first, paths)
         newest = frame.head(reads_quality.MOST_LISTED)
         numbers = [str(name) for name in newest.columns if name not in ("file", "difference")]
-        widgets.listing(
+        widgets.compact(
             {"File": "", **{name.capitalize(): "n" for name in numbers}, "Account": "n"},
             [
                 _batch(row, numbers, batch)

@@ -17,20 +17,20 @@ from ui import (
     reads_quality,
     row_links,
     widgets,
-    words,
     words_accounts,
 )
+from ui.currency import Currency
 from ui.quality_listing import listed, shown
 from ui.widgets import Cell, Html, card, pill
 
 if TYPE_CHECKING:
-    from etl.facts import Accounts
-    from etl.model import RowAccount
+    from etl.facts import Accounts, TableFacts
+    from etl.model import Field, RowAccount
 
 _ROW = 38
 _ROWS_SEEN = 14
 _WAY = "_way"
-_FIRST = ("_path", "_row_number", "_because", "_reasons", "_raw")
+_FIRST = (_WAY, "_path", "_row_number", "_because", "_reasons", "_raw")
 _ASIDE = ("quarantined", "discarded", "unreadable")
 
 
@@ -42,7 +42,7 @@ def asked(found: Accounts) -> bool:
         return False
     widgets.page_link("quality?tab=Accounts", words_accounts.BACK)
     if table is not None:
-        _gold(table.name, table.key, table.rows or 0)
+        _gold(table)
         return True
     source, batch_id = st.query_params.get("source", ""), st.query_params.get("batch", "")
     chosen = [
@@ -85,7 +85,7 @@ def _of_account(term: str, account: RowAccount) -> None:
         words_accounts.meaning(term),
         mark,
     ):
-        _table(frame, f"{term}-{source}", *reads_accounts.key_of(source))
+        _table(frame, f"{term}-{source}", reads_accounts.silver_of(source), typed=term == "silver")
         with st.container(horizontal=True, vertical_alignment="center"):
             _download(partial(reads_accounts.rows_as_csv, source, term, batch_id), f"{term}-{source}")
             st.html(f'<div class="ml sub num">{escape(words_accounts.listed(len(frame), count))}</div>')
@@ -100,11 +100,12 @@ def _download(made: Any, name: str) -> None:
     )  # fmt: skip
 
 
-def _table(frame: pd.DataFrame, name: str, table: str, key: Sequence[str]) -> None:
-    """Rows as they are kept, their place first and the way of each last."""
+def _table(frame: pd.DataFrame, name: str, table: TableFacts | None, *, typed: bool) -> None:
+    """Rows as they are kept; the way of each and its place come first."""
     seen = frame.copy()
-    if key and set(key) <= set(frame.columns):
-        seen[_WAY] = [_way(table, values) for values in frame[list(key)].itertuples(index=False)]
+    if table and set(table.key) <= set(frame.columns):
+        keys = frame[list(table.key)].itertuples(index=False)
+        seen[_WAY] = [_way(table.name, values) for values in keys]
     hidden = {"_batch_id"} | ({"_correction"} if not _any(frame, "_correction") else set())
     order = [column for column in _FIRST if column in seen]
     order += [column for column in seen if column not in (*_FIRST, *hidden)]
@@ -114,7 +115,7 @@ def _table(frame: pd.DataFrame, name: str, table: str, key: Sequence[str]) -> No
         row_height=_ROW,
         height=_ROW * (min(max(len(seen), 1), _ROWS_SEEN) + 1) + 2,
         column_order=order,
-        column_config=_columns(),
+        column_config=_columns(table.fields if table and typed else ()),
         placeholder="–",
         key=f"table-{name}",
         alt=f"{name} with the file and line each came from",
@@ -132,9 +133,10 @@ def _any(frame: pd.DataFrame, column: str) -> bool:
     return column in frame and bool(frame[column].any())
 
 
-def _columns() -> dict[str, Any]:
+def _columns(typed: Sequence[Field]) -> dict[str, Any]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
-    return {
+    own = {field.name: number(format=_format(field)) for field in typed if field.kind in _FORMATS}
+    return own | {
         "_path": text("File", width=190),
         "_row_number": number("Line", format="localized", width=72),
         "_correction": number("Correction", format="%d", width=92),
@@ -143,21 +145,29 @@ def _columns() -> dict[str, Any]:
         "_raw": text("As received", width=420),
         "_author": text("By", width=110),
         "_made_at": st.column_config.DatetimeColumn("At", width=150),
-        _WAY: st.column_config.LinkColumn("Way", display_text=":material/route:", width=64),
+        _WAY: st.column_config.LinkColumn("Way", display_text=":material/route:", width=54),
     }
+
+
+_FORMATS = {"decimal": "localized", "ratio": "%.4f"}
+
+
+def _format(field: Field) -> str:
+    """Amounts in their currency; whole numbers as they are, for most of them are keys."""
+    return Currency(field.unit).cell if field.unit.isupper() else _FORMATS[field.kind]
 
 
 def _files(term: str, found: Accounts, sources: set[str], batch_id: str) -> None:
     """Files with what each of their lines is, newest first."""
+    paths = reads_quality.paths()
     chosen = [
         account
-        for account in found.row_batches[::-1]
+        for account in reads_accounts.newest_first(found.row_batches, paths)
         if account.source in sources and batch_id in ("", account.batch_id)
     ]
-    paths = reads_quality.paths()
     with card("rows-files", words_accounts.title(term), words_accounts.meaning(term)):
         frame = pd.DataFrame([_file(account, paths) for account in chosen])
-        widgets.listing(
+        widgets.compact(
             {"File": "", **{name.capitalize(): "n" for name in _LINES}},
             [_file_cells(account, paths) for account in chosen[: reads_quality.MOST_LISTED]],
         )
@@ -190,14 +200,16 @@ def _file_cells(account: RowAccount, paths: dict[str, str]) -> list[Cell]:
     return cells
 
 
-def _gold(table: str, key: Sequence[str], count: int) -> None:
+def _gold(table: TableFacts) -> None:
     """The rows of a gold table, each leading to what it is made of."""
-    frame = data.rows(table, limit=reads_accounts.MOST_ROWS)
-    with card("rows-gold", words.short(table), words_accounts.GOLD_LEAD):
-        _table(frame, words.short(table), table, key)
+    frame = data.rows(table.name, limit=reads_accounts.MOST_ROWS)
+    with card("rows-gold", table.short, table.description or table.grain):
+        _table(frame, table.short, table, typed=True)
         with st.container(horizontal=True, vertical_alignment="center"):
-            _download(partial(_gold_as_csv, table), words.short(table))
-            st.html(f'<div class="ml sub num">{escape(words_accounts.listed(len(frame), count))}</div>')
+            _download(partial(_gold_as_csv, table.name), table.short)
+            st.html(
+                f'<div class="ml sub num">{escape(words_accounts.listed(len(frame), table.rows or 0))}</div>'
+            )
 
 
 def _gold_as_csv(table: str) -> bytes:

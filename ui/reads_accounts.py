@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -13,7 +13,7 @@ from ui.accounts import Part
 from ui.data import Stamp
 
 if TYPE_CHECKING:
-    from etl.facts import GoldTotal
+    from etl.facts import GoldTotal, TableFacts
     from etl.model import RowAccount
 
 MOST_ROWS = 1_000
@@ -47,12 +47,16 @@ def gold_feed(accounts: Sequence[RowAccount]) -> tuple[Part, int] | None:
     return (Part("Gold", rows, "gold"), len(tables)) if rows else None
 
 
-def key_of(source: str) -> tuple[str, tuple[str, ...]]:
-    """The silver table of a source and its key; ("", ()) for a feed that stops at bronze."""
-    for table in data.tables():
-        if table.layer == "silver" and table.source == source:
-            return table.name, table.key
-    return "", ()
+def newest_first(accounts: Sequence[RowAccount], paths: Mapping[str, str]) -> list[RowAccount]:
+    """The accounts of batches in the order of `paths`, which names them newest first."""
+    place = {batch_id: at for at, batch_id in enumerate(paths)}
+    return sorted(accounts, key=lambda account: place.get(account.batch_id, len(place)))
+
+
+def silver_of(source: str) -> TableFacts | None:
+    """The silver table of a source; None for a feed that stops at bronze."""
+    found = (table for table in data.tables() if table.layer == "silver" and table.source == source)
+    return next(found, None)
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import pandas as pd
 
 from etl.mends import Aside
 from ui import data
+from ui import words_mending as words
 
 if TYPE_CHECKING:
     from etl.facts import Accounts, BatchFacts
@@ -45,6 +47,16 @@ def place(row: AsideRow) -> Place:
 def is_line(row: AsideRow) -> bool:
     """Whether it is an unreadable line rather than a row."""
     return not row.values
+
+
+def is_discarded(row: AsideRow) -> bool:
+    """Whether somebody set it aside for good."""
+    return row.state == "discarded"
+
+
+def is_open(row: AsideRow) -> bool:
+    """Whether it still waits to be mended or discarded; a corrected line stays in the list, as it is unreadable."""
+    return not is_discarded(row) and not row.corrected
 
 
 def aside(chosen: Chosen, page: int = 1, limit: int = PER_PAGE) -> AsideRows:
@@ -102,6 +114,12 @@ def files(accounts: Accounts, source: str, state: str) -> dict[str, int | None]:
 def preview(source: str, edits: Sequence[Edit]) -> tuple[Preview, ...]:
     """What would become of edited rows: asked afresh, for a contract may have changed since."""
     return data.living().preview(source, edits)
+
+
+def discard_reasons(source: str) -> dict[str, int]:
+    """Why rows of a source were discarded, most first, among the newest that a list can hold."""
+    rows = aside(Chosen(source, "discarded"), limit=MOST_AT_ONCE).rows
+    return dict(Counter(row.note for row in rows).most_common())
 
 
 def export(chosen: Chosen) -> bytes:
@@ -169,23 +187,30 @@ def grid(found: AsideRows, changes: Changes, ticked: Collection[Place]) -> pd.Da
     What was discarded or corrected has why, by whom and when as well. Cells are text whatever they hold: what
     makes a table another one must not be a value.
     """
-    rows = found.rows
+    rows, lines = found.rows, any(map(is_line, found.rows))
     frame = pd.DataFrame({TICK: pd.Series([place(row) in ticked for row in rows], dtype="bool")})
-    if any(row.note or row.author or row.at for row in rows):
-        frame["_note"] = _texts(row.note for row in rows)
-        frame["_author"] = _texts(row.author for row in rows)
-        frame["_at"] = pd.to_datetime(pd.Series([row.at for row in rows]), utc=True)
-    frame["_reasons"] = pd.Series([list(row.reasons) for row in rows], dtype="object")
-    for name in [
-        *(found.columns if any(row.values for row in rows) else ()),
-        *((RAW,) if any(is_line(row) for row in rows) else ()),
-    ]:
-        frame[name] = _texts(changes.get(place(row), {}).get(name, cut(cells(row).get(name))) for row in rows)
+    if found.state == "discarded":
+        _say_why(frame, rows)
+    if not all(map(is_open, rows)) and lines:
+        frame["_state"] = _texts(words.line_state(is_discarded(row), row.corrected) for row in rows)
+    if any(row.reasons for row in rows):
+        frame["_reasons"] = pd.Series([list(row.reasons) for row in rows], dtype="object")
+    for name in (RAW,) if lines else found.columns:
+        shown = (changes.get(place(row), {}).get(name, cut(cells(row).get(name))) for row in rows)
+        frame[name] = _texts(shown)
     frame["_file"] = _texts(row.path for row in rows)
     frame["_line"] = pd.Series([row.place.row_number for row in rows], dtype="int64")
     if any(row.place.correction for row in rows):
         frame["_correction"] = pd.Series([row.place.correction for row in rows], dtype="int64")
+    if found.state != "discarded" and any(row.at for row in rows):
+        _say_why(frame, rows)
     return frame
+
+
+def _say_why(frame: pd.DataFrame, rows: Sequence[AsideRow]) -> None:
+    frame["_note"] = _texts(row.note for row in rows)
+    frame["_author"] = _texts(row.author for row in rows)
+    frame["_at"] = pd.to_datetime(pd.Series([row.at for row in rows]), utc=True)
 
 
 def _texts(values: Iterable[str | None]) -> pd.Series:

@@ -40,6 +40,7 @@ NOTE = "Why, for the history (optional)"
 WHY = "Why"
 WHY_MISSING = "Say why: whoever looks at this later needs to know."
 REVERSIBLE = "Nothing is deleted; it can be taken back at any time."
+NOTHING_OPEN = "Nothing of this waits: it was corrected or discarded already."
 UPLOAD = "Load an edited CSV"
 UPLOAD_LEAD = (
     "Take the CSV above away, change cells in a spreadsheet, keep the columns that start with _, "
@@ -223,3 +224,10 @@ def withdrawn(author: str, ago: str, reason: str) -> str:
     """Who withdrew a batch, when and why."""
     by = f" by {author}" if author else ""
     return f"Withdrawn {ago}{by}: {reason}"
+
+
+def line_state(discarded: bool, corrected: bool) -> str | None:
+    """What was done about an unreadable line, if anything."""
+    if corrected:
+        return "Corrected"
+    return "Discarded" if discarded else None

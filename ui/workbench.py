@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _ROW = 38
 _ROWS_SEEN = 10
 _LETTER, _PADDING = 7, 44  # px
-_FIXED = ("_reasons", "_file", "_line", "_correction", "_note", "_author", "_at")
+_FIXED = ("_state", "_reasons", "_file", "_line", "_correction", "_note", "_author", "_at")
 
 
 def rows(picked: Chosen, mends: Sequence[Mend]) -> None:
@@ -51,7 +51,7 @@ def rows(picked: Chosen, mends: Sequence[Mend]) -> None:
             _grid(found, picked.state, key)
         with st.container(key="narrow-aside"):
             workbench_form.rows(found.rows, picked.source, picked.state)
-    workbench_actions.actions(picked, total, ticked)
+    workbench_actions.actions(picked, ticked)
     if changed and picked.state != DISCARDED:
         workbench_preview.preview(
             f"preview-{picked.state}",
@@ -103,12 +103,13 @@ def _columns() -> dict[str, Any]:
     column = st.column_config
     return {
         TICK: column.CheckboxColumn("Tick", width=76, pinned=True),
+        "_state": column.TextColumn("State", width=100),
         "_reasons": column.ListColumn("Reasons", width=270),
         RAW: column.TextColumn(words.LINE, width=520),
         "_file": column.TextColumn("File", width=200),
         "_line": column.NumberColumn("Line", format="localized", width=70),
         "_correction": column.NumberColumn("Correction", width=90),
-        "_note": column.TextColumn("Why discarded", width=220),
+        "_note": column.TextColumn(words.WHY, width=220),
         "_author": column.TextColumn("By", width=110),
         "_at": column.DatetimeColumn("When", format="D MMM YYYY, HH:mm", width=150),
     }

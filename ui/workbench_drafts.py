@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from etl.mends import Edit, RowPlace
-from ui.reads_mending import RAW, TICK, Changes, Place, cells, cut, is_line, place
+from ui.reads_mending import RAW, TICK, Changes, Place, cells, cut, place
 
 if TYPE_CHECKING:
     from etl.mends import AsideRow
@@ -25,9 +25,9 @@ def changes(source: str, state: str) -> dict[Place, dict[str, str | None]]:
     return kept
 
 
-def ticks(source: str, state: str) -> dict[Place, bool]:
-    """The rows that are ticked, each with whether it is an unreadable line."""
-    kept: dict[Place, bool] = st.session_state.setdefault(_TICKS, {}).setdefault((source, state), {})
+def ticks(source: str, state: str) -> dict[Place, AsideRow]:
+    """The rows that are ticked, as they stand."""
+    kept: dict[Place, AsideRow] = st.session_state.setdefault(_TICKS, {}).setdefault((source, state), {})
     return kept
 
 
@@ -55,7 +55,7 @@ def _take(row: AsideRow, source: str, state: str, changed: Mapping[str, Any]) ->
     at, kept, ticked = place(row), changes(source, state), ticks(source, state)
     if TICK in changed:
         ticked.pop(at, None)
-        ticked |= {at: is_line(row)} if changed[TICK] else {}
+        ticked |= {at: row} if changed[TICK] else {}
     mine = _changed(row, {**kept.get(at, {}), **changed})
     if mine:
         kept[at], rows(source, state)[at] = mine, row
@@ -90,11 +90,6 @@ def edits(changed: Changes) -> tuple[Edit, ...]:
         )
         for at in sorted(changed)
     )
-
-
-def places(ticked: Iterable[Place]) -> tuple[RowPlace, ...]:
-    """Ticked rows as they are asked for, in the order of batch and line."""
-    return tuple(RowPlace(*at) for at in sorted(ticked))
 
 
 def forget(source: str, state: str) -> None:

@@ -81,10 +81,12 @@ def _to_address(key: str, picked: str, default: str) -> str:
 
 
 def _reasons(source: str, state: str) -> dict[str, int]:
+    if state == DISCARDED:
+        return reads_mending.discard_reasons(source)
     return {
         found.reason: found.rows
         for found in reads_quality.reasons()
-        if found.source == source and state != DISCARDED and found.unreadable == (state == UNREADABLE)
+        if found.source == source and found.unreadable == (state == UNREADABLE)
     }
 
 

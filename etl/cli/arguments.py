@@ -125,7 +125,10 @@ def _add_looking_after(command: AddCommand) -> None:
         "--seed", type=number, default=42, metavar="S", help="the same seed, the same bytes (42)"
     )
     generate.add_argument("--out", required=True, metavar="DIR", help="folder to write crm/ and erp/ into")
-    command("doctor", "look for what is wrong with this installation")
+    doctor = command("doctor", "look for what is wrong with this installation")
+    doctor.add_argument(
+        "--inject", action="store_true", help="plant every kind of fault in copies and see what catches it"
+    )
     commands_bench = command("bench", "measure the engine beside a plain script (bench --help: its options)")
     commands_bench.add_argument("options", nargs="*", metavar="OPTION")
     command("version", "the versions of MetaLayer and of what it stands on")

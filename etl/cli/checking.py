@@ -34,6 +34,8 @@ LIBRARIES = (
 
 def doctor(context: Context) -> Answer:
     """What is wrong with this installation; works also where the engine does not start."""
+    if context.arguments.inject:
+        return _injected(context)
     findings = [
         _finding("Python", CheckState.PASSED, f"{platform.python_version()} on {platform.platform()}")
     ]
@@ -86,6 +88,38 @@ def _finding(what: str, state: CheckState, detail: str, hint: str = "") -> dict[
 def _show_findings(output: Output, findings: list[dict[str, Any]]) -> None:
     rows = [(f["what"], words.state(f["state"]), f["detail"], f["hint"]) for f in findings]
     table(output, ("What", "State", "Detail", "What to do"), rows)
+
+
+def _injected(context: Context) -> Answer:
+    """Which faults the checks catch, on copies in a scratch workspace; exit 1 unless they catch every one."""
+    from etl.inject import copies_of, inject
+
+    with context.door() as door:
+        copies = copies_of(door.call, context.settings)
+    if not context.output.as_json:
+        context.output.say("Planting faults in copies of the newest files …")
+    injection = inject(copies, context.settings)
+    document = to_plain(injection)
+    return Answer(document, lambda output: _show_injection(output, document), 0 if injection.well else 1)
+
+
+def _show_injection(output: Output, found: dict[str, Any]) -> None:
+    rows = [
+        (f["kind"], f["source"], f["where"], f["expected"], f["caught"], f["caught_by"] or f["note"],
+         f["examined"], f["failing"])
+        for f in found["faults"]
+    ]  # fmt: skip
+    columns = ("Fault", "Planted in", "Where", "To be caught by", "Caught", "By", "Examined", "Failing")
+    table(output, columns, rows)
+    tried = found["caught"] + found["missed"]
+    output.line(f"{found['caught']:,} of {count(tried, 'fault')} caught in {found['seconds']:.1f} s.")
+    if found["untried"]:
+        output.line(f"{count(found['untried'], 'fault')} could not be planted here.")
+    for fault in found["faults"]:
+        if fault["caught"] == "no":
+            output.line(
+                f"NOT CAUGHT: {fault['kind']} in {fault['source']} ({fault['where']}): {fault['note']}"
+            )
 
 
 def contract(context: Context) -> Answer:

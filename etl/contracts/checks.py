@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from etl.model import Check, Column, Contract, ForeignKey, Kind, Severity
+from etl.model import Check, Column, Contract, Distinct, ForeignKey, Kind, Severity
 
 EXAMINED = "select count(*) from {table}"
 
@@ -55,6 +55,7 @@ def silver_checks(contract: Contract, parents: Mapping[str, str]) -> tuple[Check
     known = [key for key in contract.references if key.source in parents]
     own = [check for column in columns for check in _column_checks(table, column, known, parents)]
     own += [_reference_check(table, key, parents) for key in contract.composite_references if key in known]
+    own += [_distinct_check(table, contract, one) for one in contract.distinct]
     return (*key_checks(table, contract.key, Severity.BLOCK), *own, *_rule_checks(table, contract))
 
 
@@ -74,6 +75,26 @@ def _column_checks(
         yield Check(f"{column.name}_unique", table, _severity(column.severity("unique")), sql, EXAMINED, said)
     yield from _limit_checks(table, column)
     yield from (_reference_check(table, key, parents) for key in references if key.columns == (column.name,))
+
+
+def _distinct_check(table: str, contract: Contract, one: Distinct) -> Check:
+    said, severity = " and ".join(one.columns), _severity(one.severity)
+    columns = ", ".join(f'"{name}"' for name in one.columns)
+    if set(one.columns) != set(contract.key):
+        given = " and ".join(f'"{name}" is not null' for name in one.columns)
+        repeated = f"select {columns}, count(*) as rows_with_it from {{table}} where {given}"
+        sql = f"{repeated} group by {columns} having count(*) > 1"
+        name = f"{'_'.join(one.columns)}_unique"
+        return Check(name, table, severity, sql, EXAMINED, f"No two rows have the same {said}.")
+    # Silver holds one row of each key: the other rows that a file has for it were replaced.
+    places = f'{columns}, "_batch_id"'
+    replaced = f'"silver"."_superseded_{contract.silver_table}"'
+    versions = f"select {places} from {{table}} union all select {places} from {replaced}"
+    counted = f"select {places}, count(*) as rows_with_it from ({versions}) as versions"
+    sql = f"{counted} group by {places} having count(*) > 1"
+    return Check(
+        "key_once_per_file", table, severity, sql, EXAMINED, f"No two rows of one file have the same {said}."
+    )
 
 
 def _reference_check(table: str, key: ForeignKey, parents: Mapping[str, str]) -> Check:

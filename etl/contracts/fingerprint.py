@@ -48,6 +48,7 @@ def silver_meaning(contract: Contract) -> Mapping[str, Any]:
         "key": contract.key,
         "newest_by": contract.newest_by,
         "rules": [(rule.name, rule.broken_when, rule.severity) for rule in contract.rules],
+        "distinct": [(one.columns, one.severity) for one in contract.distinct],
         "references": [
             (key.columns, key.source, key.to, key.severity) for key in contract.composite_references
         ],

@@ -1,11 +1,11 @@
-"""The `quality` entries of a column that name a metric of the standard, and its `enum`: rules with a severity."""
+"""The `quality` entries that name a metric of the standard, and a column's `enum`: rules with a severity."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from etl.contracts.document import Section, shown
+from etl.contracts.document import Section, did_you_mean, shown
 from etl.contracts.keys import well_formed
 from etl.contracts.limits import accepted_texts
 from etl.contracts.patterns import PATTERN_HINT, PatternFault, portable_pattern
@@ -13,7 +13,7 @@ from etl.contracts.properties import properties
 from etl.contracts.rules import is_library, must_be_zero, severity_of
 from etl.contracts.values import texts
 from etl.contracts.vocabulary import Where
-from etl.model import Kind, Severity
+from etl.model import Column, Distinct, Kind, Severity
 
 _RULES = {"nullValues": "present", "missingValues": "present", "duplicateValues": "unique"}
 _NOTHING_SAID = (
@@ -21,6 +21,45 @@ _NOTHING_SAID = (
     "Write metric: nullValues, duplicateValues, or invalidValues with arguments: {validValues: […]}; "
     "or type: sql with a query.",
 )
+
+
+def distinct_sets(schema: Section, columns: Sequence[Column], key: tuple[str, ...]) -> tuple[Distinct, ...]:
+    """What the metrics of a schema say: columns of which no two rows have the same values."""
+    found = []
+    for entry in schema.sections("quality"):
+        if not is_library(entry):
+            continue
+        must_be_zero(entry)
+        if entry.text("metric") != "duplicateValues":
+            hint = "Set type: sql, or move the entry to a column."
+            entry.refuse("A rule over whole rows is SQL, or metric: duplicateValues.", hint)
+            continue
+        found.append(Distinct(_listed(entry, columns) or key, _severity_of_repeats(entry)))
+    return tuple(found)
+
+
+def _listed(entry: Section, columns: Sequence[Column]) -> tuple[str, ...]:
+    arguments, names = entry.section("arguments"), [column.name for column in columns]
+    if arguments.get("properties") is None:
+        return ()
+    if not well_formed(arguments, "properties", properties(Where.ARGUMENTS)["properties"]):
+        return ()
+    listed = texts(arguments.get("properties"))
+    for name in listed:
+        if name not in names:
+            hint = did_you_mean(name, names) or f"The columns are {', '.join(names)}."
+            arguments.refuse(f"{name!r} is not a column of this contract.", hint, "properties")
+    return listed
+
+
+def _severity_of_repeats(entry: Section) -> Severity:
+    if not entry.get("severity"):
+        return Severity.BLOCK
+    severity = severity_of(entry)
+    if severity is Severity.QUARANTINE:
+        hint = "Use block or warn; which row of a key is newest is what newestBy says."
+        entry.refuse("No row can be set aside for a value that two rows have.", hint, "severity")
+    return severity
 
 
 @dataclass
@@ -61,11 +100,8 @@ class Metrics:
             self._invalid(entry, severity)
         elif metric not in _RULES:
             entry.refuse(*_NOTHING_SAID)
-        elif metric == "duplicateValues" and entry.get("severity") and severity is Severity.QUARANTINE:
-            hint = "Use block or warn; which row of a key is newest is what newestBy says."
-            entry.refuse("No row can be set aside for a value that two rows have.", hint, "severity")
         else:
-            own = Severity.BLOCK if metric == "duplicateValues" and not entry.get("severity") else severity
+            own = _severity_of_repeats(entry) if metric == "duplicateValues" else severity
             self._name(entry, _RULES[metric], own)
             if metric == "missingValues":
                 self.missing += self._missing(entry)

@@ -125,7 +125,8 @@ _QUALITY: Final[Rows] = (
         "metric", TEXT,
         "type library, in a column: `nullValues` or `missingValues` (the column has a value, as with "
         "required), `invalidValues` (it is one of some, or has a form), `duplicateValues` (no value twice, "
-        "as with unique; `block` or `warn`).",
+        "as with unique; `block` or `warn`). In a schema `duplicateValues` alone: no two rows have the same "
+        "values of several columns.",
         "invalidValues", "nullValues", "missingValues", "invalidValues", "duplicateValues",
     ),
     ("arguments", MAPPING, "type library: what is accepted, or missing.", "{validValues: [A, B]}"),
@@ -136,6 +137,11 @@ _ARGUMENTS: Final[Rows] = (
         "invalidValues: the only values of a string, integer, number or date (as YYYY-MM-DD).", "[A, B]",
     ),
     ("pattern", TEXT, "invalidValues: as the pattern of logicalTypeOptions.", "^[0-9]{5}$"),
+    (
+        "properties", TEXTS,
+        "duplicateValues of a schema: the columns. Those of the key, which is the default: no two rows of one file.",
+        "[order_number, line]",
+    ),
     ("missingValues", LIST, "missingValues: texts that mean “no value”, as nullTokens.", '["n/a", "-"]'),
 )
 _SLA: Final[Rows] = (
@@ -156,6 +162,10 @@ _OWN_SERVER: Final[Rows] = (
     ("delimiter", CHARACTER, "Between two fields; `tab` for a tab. Default `,`.", ";"),
     ("quote", CHARACTER, 'Around a field that holds a delimiter. Default `"`.', "'"),
     ("encoding", TEXT, "How characters are written. Default utf-8.", "latin-1"),
+    (
+        "linesBeforeHeader", WHOLE,
+        "Lines above the line with the columns' names, such as a title; counted as header. Default 0.", "3",
+    ),
 )
 _OWN_SCHEMA: Final[Rows] = (
     ("layers", TEXT, "`bronze`: land the files and build nothing from them.", "bronze", "bronze"),

@@ -18,6 +18,7 @@ from etl.errors import CatalogError, Problem
 from etl.model import Contract, Dialect
 
 ENDING = ".odcs.yaml"
+MOST_LINES_BEFORE = 1000
 _UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 Lines = Mapping[str, int]
 """Where things stand in a contract: `name`, `bronzeName`, `physicalName`, `path`."""
@@ -135,7 +136,11 @@ def _dialect(server: Section) -> Dialect:
     if not quote.isascii():
         hint = "Use one ASCII character, such as \" or '."
         server.refuse(f"{quote!r} cannot be the quote.", hint, "customProperties")
-    return Dialect(delimiter, quote, _encoding(server, custom.get("encoding", "utf-8")))
+    before = custom.get("linesBeforeHeader", 0)
+    if not 0 <= before <= MOST_LINES_BEFORE:
+        hint = f"It can be 0 to {MOST_LINES_BEFORE}."
+        server.refuse(f"linesBeforeHeader is {before}.", hint, "customProperties")
+    return Dialect(delimiter, quote, _encoding(server, custom.get("encoding", "utf-8")), before)
 
 
 def _encoding(server: Section, name: str) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 from etl.contracts.columns import names_in_files, read_column
 from etl.contracts.document import Section, did_you_mean, shown
 from etl.contracts.keys import custom_values
+from etl.contracts.metrics import distinct_sets
 from etl.contracts.references import composite_references
-from etl.contracts.rules import is_sql, is_text, severity_of, sql_rule
+from etl.contracts.rules import is_sql, severity_of, sql_rule
 from etl.contracts.values import NAME_HINT, is_name
 from etl.contracts.vocabulary import Where
 from etl.model import Column, Rule, Severity
@@ -34,6 +35,7 @@ def schema_parts(schema: Section) -> dict[str, Any]:
         "unknown_columns": custom.get("unknownColumns", "ignore"),
         "rules": _rules(schema, columns),
         "composite_references": composite_references(schema, source, columns),
+        "distinct": distinct_sets(schema, columns, _key_names(schema)),
     }
     if bronze_only:
         _refuse_without_silver(schema, custom, columns)
@@ -104,6 +106,11 @@ def _key(schema: Section, *, bronze_only: bool) -> tuple[str, ...]:
     if len(parts) > 1 and (len(set(positions)) < len(parts) or 0 in positions):
         hint = "Give each a primaryKeyPosition: 1, 2, …"
         parts[1].refuse("The order of the key's columns is open.", hint)
+    return _key_names(schema)
+
+
+def _key_names(schema: Section) -> tuple[str, ...]:
+    parts = [section for section in schema.sections("properties") if section.get("primaryKey")]
     in_order = sorted(parts, key=lambda part: int(part.get("primaryKeyPosition", 0)))
     return tuple(part.text("name") for part in in_order)
 
@@ -119,10 +126,6 @@ def _newest_by(schema: Section, custom: dict[str, Any], columns: tuple[Column, .
 
 def _rules(schema: Section, columns: tuple[Column, ...]) -> tuple[Rule, ...]:
     names = [column.name for column in columns]
-    for entry in schema.sections("quality"):
-        if not is_sql(entry) and not is_text(entry):
-            hint = "Set type: sql, or move the entry to a column."
-            entry.refuse("A rule over whole rows is SQL.", hint)
     parts = [schema, *schema.sections("properties")]
     entries = [entry for part in parts for entry in part.sections("quality") if is_sql(entry)]
     _refuse_too_many(entries)

@@ -7,6 +7,6 @@ through the service and never written.
 from __future__ import annotations
 
 from etl.inject.records import Caught, Copied, FaultKind, Injection, Planted
-from etl.inject.trial import inject
+from etl.inject.trial import copies_of, inject
 
-__all__ = ["Caught", "Copied", "FaultKind", "Injection", "Planted", "inject"]
+__all__ = ["Caught", "Copied", "FaultKind", "Injection", "Planted", "copies_of", "inject"]

@@ -38,8 +38,11 @@ class Writer:
 
     def record(self, record: Record, **changed: str) -> bytes:
         """A record's line, some of its columns changed."""
-        values = {**record, **changed}
-        return self.line([values.get(name) or "" for name in self.names])
+        return self.line(self.fields({**record, **changed}))
+
+    def fields(self, record: Record) -> list[str]:
+        """A record's texts in the contract's order."""
+        return [record.get(name) or "" for name in self.names]
 
     def file(self, records: Sequence[Record]) -> bytes:
         """A whole sound file."""

@@ -9,12 +9,10 @@ from etl.inject.csvfile import Record, Writer, cycled
 from etl.inject.records import FaultKind
 from etl.inject.values import Broken
 from etl.model import Contract, Severity
+from etl.volume import LEAST_BATCHES
 
-SOUND = 3  # records before a fault of the whole file
-USUAL, HISTORY = (
-    120,
-    8,
-)  # rows of a usual file, and how many of them make a history: the volume check says when it has enough
+USUAL = 120  # rows of a usual file: enough for the volume check to speak
+HISTORY = LEAST_BATCHES - 1  # usual files before one that is not; the copy itself came first
 OTHERS = (";", ",", "|")
 STRANGER = "metalayer_planted"  # a column that no contract knows
 
@@ -68,14 +66,13 @@ class Maker:
 
     def whole_files(self) -> Iterator[File]:
         """One file for each fault of a whole file."""
-        yield self._file(FaultKind.EMPTY, b"", "", "refused: nothing in it")
-        yield self._file(
-            FaultKind.HEADER_ONLY, self.writer.whole([self.writer.header()]), "", "volume: no rows"
-        )
+        head = self.writer.whole([self.writer.header()])
+        yield self._file(FaultKind.EMPTY, b"", "refused: nothing in it")
+        yield self._file(FaultKind.HEADER_ONLY, head, "volume: fewer rows than usual")
         if len(self.contract.columns) > 1:
             yield self._truncated()
             yield self._file(
-                FaultKind.DELIMITER, self._with_other_delimiter(), "", "refused: other delimiter"
+                FaultKind.DELIMITER, self._with_other_delimiter(), "refused, or columns as agreed"
             )
         yield from self._other_columns()
 
@@ -85,27 +82,28 @@ class Maker:
         needed = [c.name for c in self.contract.columns if c.required or c.name in self.contract.key]
         optional = [name for name, _ in own if name not in needed]
         for name in [*needed[:1], *optional[:1]]:
-            expected = "refused: required column" if name in needed else "drift: column missing"
+            expected = "refused: required column" if name in needed else "columns as agreed"
             if len(own) > 1:
-                yield self._headed(
-                    FaultKind.NO_COLUMN, name, [each for each in own if each[1] != name], expected
-                )
-            other = [(f"{head}_new" if head == name else head, source) for head, source in own]
-            yield self._headed(FaultKind.RENAMED, name, other, expected)
-        yield self._headed(FaultKind.NEW_COLUMN, STRANGER, [*own, (STRANGER, "")], "drift: new column")
+                others = [each for each in own if each[1] != name]
+                yield self._headed(FaultKind.NO_COLUMN, name, others, expected)
+            renamed = [(f"{head}_new" if head == name else head, source) for head, source in own]
+            yield self._headed(FaultKind.RENAMED, name, renamed, expected)
+        if self.contract.unknown_columns != "evolve":  # else it is welcome
+            more = [*own, (STRANGER, "")]
+            yield self._headed(FaultKind.NEW_COLUMN, STRANGER, more, "refused, or columns as agreed")
         yield self._headed(FaultKind.SAME_COLUMN, own[0][0], [*own, own[0]], "refused: column twice")
 
-    def _file(self, kind: FaultKind, content: bytes, what: str, expected: str) -> File:
-        return File(self.contract.source, _slug(kind), content, kind, what, expected)
+    def _file(self, kind: FaultKind, content: bytes, expected: str) -> File:
+        return File(self.contract.source, _slug(kind), content, kind, "", expected)
 
-    def _sound(self) -> list[bytes]:
-        return [self.writer.record(record) for record in cycled(self.records, SOUND)]
+    def _sound(self, count: int = USUAL) -> list[bytes]:
+        return [self.writer.record(record) for record in cycled(self.records, count)]
 
     def _headed(self, kind: FaultKind, what: str, columns: Sequence[tuple[str, str]], expected: str) -> File:
         """Sound records under another header; `columns` are the heads, each with the column whose values it has."""
         lines = [
             self.writer.line([record.get(source) or "planted" for _, source in columns])
-            for record in cycled(self.records, SOUND)
+            for record in cycled(self.records, USUAL)
         ]
         content = self.writer.whole([self.writer.line([head for head, _ in columns]), *lines])
         return File(self.contract.source, f"{_slug(kind)}-{what}", content, kind, what, expected)
@@ -117,35 +115,34 @@ class Maker:
         return self.writer.whole(lines)
 
     def _truncated(self) -> File:
-        """The last line breaks off before its last delimiter."""
-        sound = self._sound()
-        cut = sound[-1][: sound[-1].rindex(self.writer.dialect.delimiter.encode())]
-        content = self.writer.whole([self.writer.header(), *sound[:-1], cut])[:-1]
-        line = Line(FaultKind.TRUNCATED, SOUND + 1, "last line", "unreadable: too few fields")
-        return File(self.contract.source, "truncated-file", content, lines=(line,))
+        """The file breaks off before the last delimiter of its last line."""
+        cut = self.writer.line(self.writer.fields(self.records[0])[:-1])
+        content = self.writer.whole([self.writer.header(), *self._sound(), cut])[:-1]
+        line = Line(FaultKind.TRUNCATED, USUAL + 2, "", "unreadable line")
+        return File(self.contract.source, _slug(FaultKind.TRUNCATED), content, lines=(line,))
 
     def bad_lines(self) -> File:
         """Lines that no reader can take apart, sound ones between them; a quote that is never closed stands last."""
         planted: list[Line] = []
-        lines = [self.writer.header()]
+        lines = [self.writer.header(), *self._sound(USUAL)]
         for kind, content in self._unreadable():
-            lines += [self.writer.record(self.records[0]), content]
+            lines += [*self._sound(1), content]
             planted.append(Line(kind, len(lines), "", "unreadable line"))
         return File(self.contract.source, "bad-lines", self.writer.whole(lines), lines=tuple(planted))
 
     def _unreadable(self) -> Iterator[tuple[FaultKind, bytes]]:
-        sound, dialect = self.writer.record(self.records[0]), self.writer.dialect
-        delimiter, quote = dialect.delimiter.encode(), dialect.quote.encode()
-        if len(self.contract.columns) > 1:
-            yield FaultKind.FEW_FIELDS, sound[: sound.rindex(delimiter)]
+        fields = self.writer.fields(self.records[0])
+        sound, quote = self.writer.line(fields), self.writer.dialect.quote.encode()
+        delimiter = self.writer.dialect.delimiter.encode()
+        if len(fields) > 1:
+            yield FaultKind.FEW_FIELDS, self.writer.line(fields[:-1])
         yield FaultKind.MANY_FIELDS, sound + delimiter + b"1"
         yield FaultKind.BAD_BYTES, sound + b"\xff"
         yield FaultKind.NUL, sound + b"\0"
         if quote:
-            rest = delimiter.join([b"1"] * (len(self.contract.columns) - 1))
-            after = delimiter + rest if rest else b""
-            yield FaultKind.STRAY_QUOTE, quote + b"1" + quote + b"1" + after
-            yield FaultKind.OPEN_QUOTE, (rest + delimiter if rest else b"") + quote + b"1"
+            others = [b"1"] * (len(fields) - 1)
+            yield FaultKind.STRAY_QUOTE, delimiter.join([quote + b"1" + quote + b"1", *others])
+            yield FaultKind.OPEN_QUOTE, delimiter.join([*others, quote + b"1"])
 
     def bad_rows(self, broken: Iterable[Broken]) -> File:
         """Rows that can be read and break one rule each; at the end the same key twice."""
@@ -154,7 +151,8 @@ class Maker:
         for each in broken:
             lines.append(self.writer.record(self.records[0], **{each.column: each.text}))
             planted.append(Line(each.kind, len(lines), each.column, each.rule, each))
-        lines += [self.writer.record(self.records[0])] * 2
+        # At least two: the first record comes at the end of a usual number of rows and once more.
+        lines += [*self._sound(max(USUAL - len(lines), 0)), *self._sound(1), *self._sound(1)]
         key = ", ".join(self.contract.key)
         planted.append(Line(FaultKind.SAME_KEY, len(lines) - 1, key, "superseded: one row for a key"))
         return File(self.contract.source, "bad-rows", self.writer.whole(lines), lines=tuple(planted))

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from etl import checks
 from etl.calls import MOST_ROWS
+from etl.drift import Drift
 from etl.facts import BatchFacts, CheckFacts
 from etl.inject.files import File, Line
 from etl.inject.records import Caught, FaultKind, Planted
@@ -17,6 +18,7 @@ from etl.inject.scratch import Landed, ScratchService
 from etl.model import BatchState, CheckState, Contract, Run, RunState
 from etl.wire import to_plain
 
+OF_VOLUME = (FaultKind.DROP, FaultKind.DOUBLING, FaultKind.HEADER_ONLY)
 BAD = (CheckState.WARNED, CheckState.FAILED)
 
 
@@ -54,6 +56,15 @@ class Evidence:
     def checks(self) -> tuple[CheckFacts, ...]:
         """Every check as it stands."""
         return self.service.checks()
+
+    @cached_property
+    def drift(self) -> tuple[Drift, ...]:
+        """Columns that are not as agreed."""
+        return tuple(each for each in self.service.drift(limit=MOST_ROWS) if not each.agreed)
+
+    def check(self, table: str, name: str) -> CheckFacts | None:
+        """One check as it stands."""
+        return next((each for each in self.checks if (each.table, each.check) == (table, name)), None)
 
     @cached_property
     def unreadable(self) -> dict[tuple[str, int], str]:
@@ -120,29 +131,33 @@ def _of_file(sent: Sent, batch: BatchFacts | None, evidence: Evidence) -> Plante
     if batch is not None and batch.state == BatchState.REFUSED:
         found = Found(f"refused: {_first_sentence(batch.reason)}", 1, 1)
     elif batch is not None:
-        found, note = _named_by_check(batch, sent.contract, evidence), f"taken in with {batch.rows:,} rows"
+        found, note = _by_watching(sent, batch, evidence), f"taken in with {batch.rows:,} rows"
     kind = sent.file.kind or FaultKind.EMPTY
     return planted(
         kind, sent.contract.source, sent.file.what or "whole file", sent.file.expected, found, note
     )
 
 
-def _named_by_check(batch: BatchFacts, contract: Contract, evidence: Evidence) -> Found | None:
-    """A check of this source that is not passed and names the file."""
-    file = batch.path.rsplit("/", 1)[-1]
-    for facts in evidence.checks:
-        told = f"{facts.result.message} {json.dumps(to_plain(facts.result.sample), ensure_ascii=False)}"
-        if _is_of(facts, contract) and facts.result.state in BAD and (file in told or batch.batch_id in told):
-            return _of_check(facts)
-    return None
+def _by_watching(sent: Sent, batch: BatchFacts, evidence: Evidence) -> Found | None:
+    """The check of this source that looks at what this fault changes, when it is not passed and names the file."""
+    name = checks.VOLUME if sent.file.kind in OF_VOLUME else checks.SCHEMA
+    facts = evidence.check(f"bronze.{sent.contract.bronze_table}", name)
+    if facts is None or facts.result.state not in BAD:
+        return None
+    if name == checks.SCHEMA:
+        said = [
+            "; ".join(filter(None, (drift.sentence, drift.proposal)))
+            for drift in evidence.drift
+            if drift.batch_id == batch.batch_id
+        ]
+        return _of_check(facts, said[0]) if said else None
+    told = f"{facts.result.message} {json.dumps(to_plain(facts.result.sample), ensure_ascii=False)}"
+    return _of_check(facts) if f"{batch.rows:,} rows" in told or f'"rows": {batch.rows}' in told else None
 
 
-def _is_of(facts: CheckFacts, contract: Contract) -> bool:
-    return facts.table in (f"bronze.{contract.bronze_table}", f"silver.{contract.silver_table}")
-
-
-def _of_check(facts: CheckFacts) -> Found:
-    return Found(f"check: {facts.check}", facts.result.examined, facts.result.failing)
+def _of_check(facts: CheckFacts, said: str = "") -> Found:
+    by = f"check: {facts.check}{f' ({said})' if said else ''}"
+    return Found(by, facts.result.examined, facts.result.failing)
 
 
 def _set_aside(line: Line, reasons: dict[int, list[str]], batch: BatchFacts) -> Found | None:
@@ -155,12 +170,10 @@ def _set_aside(line: Line, reasons: dict[int, list[str]], batch: BatchFacts) -> 
 
 def _by_check(line: Line, contract: Contract, evidence: Evidence) -> Found | None:
     """A check of the silver table over this column, for a rule that only warns or that blocks."""
-    for facts in evidence.checks:
-        told = f"{facts.check} {facts.description}"
-        if facts.table == f"silver.{contract.silver_table}" and facts.result.state in BAD:
-            if facts.check != checks.SET_ASIDE and _names(told, line.what):
-                return _of_check(facts)
-    return None
+    own = [facts for facts in evidence.checks if facts.table == f"silver.{contract.silver_table}"]
+    bad = [facts for facts in own if facts.result.state in BAD and facts.check != checks.SET_ASIDE]
+    named = [facts for facts in bad if _names(f"{facts.check} {facts.description}", line.what)]
+    return _of_check(named[0]) if named else None
 
 
 def _names(text: str, column: str) -> bool:
@@ -215,8 +228,7 @@ def resent(sent: Sent, evidence: Evidence, batches_before: int) -> Planted:
 
 def standing(kind: FaultKind, contract: Contract, where: str, check: str, evidence: Evidence) -> Planted:
     """A fault that one of the engine's own checks of a source tells, as it stands."""
-    table = f"bronze.{contract.bronze_table}"
-    facts = next((each for each in evidence.checks if (each.table, each.check) == (table, check)), None)
+    facts = evidence.check(f"bronze.{contract.bronze_table}", check)
     found = _of_check(facts) if facts and facts.result.state in BAD else None
     note = f"{check}: {facts.result.state}" if facts else f"there is no check {check!r}"
     return planted(kind, contract.source, where, f"check: {check}", found, note)

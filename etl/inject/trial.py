@@ -1,4 +1,4 @@
-"""The whole check of the checks: copies land, faults are planted stage by stage, and each is judged by what came of it."""
+"""The whole check of the checks: copies land, faults are planted stage by stage, each is judged by what came of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import timedelta
 from time import perf_counter
 
 from etl import checks
-from etl.catalog import Catalog
+from etl.catalog import Catalog, remembered_catalog
 from etl.errors import MetaLayerError, UsageError
 from etl.inject import building, judging
 from etl.inject.copies import Copy, Read, newest_copies
@@ -27,22 +27,26 @@ A_LITTLE = timedelta(hours=1)  # beyond the promise of freshness
 DRAWN = 5  # sound records of a source that faults are planted in
 
 
-def inject(read: Read, settings: Settings) -> Injection:
-    """Plant every kind of fault in copies of the newest batches and see what catches it.
+def copies_of(read: Read, settings: Settings) -> tuple[Copy, ...]:
+    """Copies of the newest batches of a workspace, whose service answers `read`. Raises UsageError without any."""
+    catalog = remembered_catalog(settings.project, settings.state / "remembered")
+    copies = tuple(newest_copies(read, settings, catalog.contracts))
+    if not copies:
+        raise UsageError("No file has been taken in yet, so there is nothing to copy.", "./metalayer run")
+    return copies
 
-    `read` asks the service of the workspace. Raises UsageError when nothing has landed there yet, MetaLayerError when
-    the copies as they are cannot be built.
+
+def inject(copies: Sequence[Copy], settings: Settings) -> Injection:
+    """Plant every kind of fault in the copies and see what catches it, in a scratch workspace beside this one.
+
+    Raises MetaLayerError when the copies as they are cannot be built.
     """
     started, at = perf_counter(), utc_now()
     with open_scratch(settings) as scratch:
         catalog = scratch.service.catalog
-        copies = tuple(newest_copies(read, settings, catalog.contracts))
-        if not copies:
-            raise UsageError("No file has been taken in yet, so there is nothing to copy.", "./metalayer run")
         trial = Trial(scratch, catalog, copies, promises(catalog, settings), gold_promises(catalog, settings))
         faults = tuple(trial.all())
-    copied = tuple(copy.copied for copy in copies)
-    return Injection(at, perf_counter() - started, copied, faults)
+    return Injection(at, perf_counter() - started, tuple(copy.copied for copy in copies), faults)
 
 
 @dataclass

@@ -72,8 +72,8 @@ def _beginning(path: Path, encoding: str) -> str:
     try:
         with path.open("rb") as file:
             start = file.read(2)
-        opened = gzip.open(path) if start == _GZIP else path.open("rb")
-        with opened as stream:
+            file.seek(0)
+            stream = gzip.GzipFile(fileobj=file) if start == _GZIP else file
             raw = stream.read(MOST_BYTES)
         if raw[:2] in _UTF16:
             return raw.decode("utf-16", errors="replace")

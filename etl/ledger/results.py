@@ -36,7 +36,10 @@ class Results(Store):
         """Failing rows per (table, check), oldest first, of the newest `limit` results that examined something."""
         with self._reading() as connection:
             newest = _newest_results(connection, limit)
-        return {check: tuple(row.failing for row in reversed(rows) if row.examined) for check, rows in newest.items()}
+        return {
+            check: tuple(row.failing for row in reversed(rows) if row.examined)
+            for check, rows in newest.items()
+        }
 
     def save_accounts(self, version: int, rows: Sequence[RowAccount], money: Sequence[MoneyAccount]) -> None:
         """Keep the accounts of a version, totals (batch_id "") and batches alike."""
@@ -109,7 +112,11 @@ def _newest_results(
 ) -> dict[tuple[str, str], Sequence[sa.Row[Any, Any]]]:
     """(result_id, failing, examined) per (table, check), newest first."""
     found = check_results.c
-    of_check = sa.select(found.result_id, found.failing, found.examined).order_by(found.result_id.desc()).limit(limit)
+    of_check = (
+        sa.select(found.result_id, found.failing, found.examined)
+        .order_by(found.result_id.desc())
+        .limit(limit)
+    )
     return {
         (table, check): connection.execute(of_check.where(found.table == table, found.check == check)).all()
         for table in distinct(connection, found.table)

@@ -46,6 +46,7 @@ class Csv:
     header: bool
     numbered: bool  # the first column is the row number
     longest: int = 0  # bytes of its longest record, if known
+    skip: int = 0  # lines before the header
 
 
 def to_parquet(
@@ -97,7 +98,7 @@ def _read_csv(source: Csv) -> str:
     line_bytes = max(_LINE_BYTES, source.longest + 1024)
     return f"""read_csv(
         $path, columns = {{{", ".join(columns)}}}, auto_detect = false, header = {source.header},
-        delim = $delimiter, quote = $quote, escape = $quote, strict_mode = true{line_end},
+        skip = {source.skip}, delim = $delimiter, quote = $quote, escape = $quote, strict_mode = true{line_end},
         compression = 'none', hive_partitioning = false, filename = false,
         max_line_size = {line_bytes}, buffer_size = {max(_BUFFER_BYTES, 2 * line_bytes)}
     )"""

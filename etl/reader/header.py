@@ -6,6 +6,7 @@ import difflib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from etl.errors import FileRefused
 from etl.model import Column, Contract, Severity
@@ -34,7 +35,7 @@ class Header:
     renamed: tuple[tuple[str, str], ...]  # (found alias, name)
     evolved: tuple[tuple[int, str], ...]  # (position, name in bronze) of the unknown columns that are kept
     blank: int  # blank lines before it
-    lines: int
+    lines: int  # with those that the contract says stand before it
     end: int
 
     def held(self, contract: Contract) -> list[tuple[str, int | None]]:
@@ -51,7 +52,7 @@ class Header:
 def read_header(text: Text, contract: Contract, grammar: Grammar) -> Header:
     """Find and match the header. Raises FileRefused with the reason when the file cannot be this contract's."""
     first = _first_line_bytes(text)
-    raw, blank, lines, end = _first_record(text, first, grammar)
+    raw, blank, lines, end = _first_record(text, first, grammar, contract)
     names = tuple(field.decode("utf-8").strip() for field in raw)
     _check_duplicates(text.name, names)
     found = _match(text.name, names, contract)
@@ -77,32 +78,44 @@ def _first_line_bytes(text: Text) -> bytes:
         return stream.read(_MOST_BYTES)
 
 
-def _first_record(text: Text, first: bytes, grammar: Grammar) -> tuple[list[bytes], int, int, int]:
-    """The header's fields, the blank lines before it, its own lines, and the offset after it."""
+def _first_record(
+    text: Text, first: bytes, grammar: Grammar, contract: Contract
+) -> tuple[list[bytes], int, int, int]:
+    """The header's fields, the blank lines before it, the lines up to its end without those, the offset after it."""
     start = len(_BOM) if first.startswith(_BOM) else 0
     lines = first[start:].split(b"\n")
-    blank = 0
-    while blank < len(lines) and not lines[blank].strip(b" \t\r"):
-        blank += 1
-    if blank == len(lines):
-        raise FileRefused(
-            f"{text.name} has no header line: it holds nothing but blank lines.", "Export it again."
-        )
-    _check_text(text, lines[blank])
-    record = grammar.record_at(Lines(lines, grammar.quote), blank)
+    before = contract.dialect.lines_before_header
+    place = before
+    while place < len(lines) and not lines[place].strip(b" \t\r"):
+        place += 1
+    if place >= len(lines):
+        _refuse_without_header(text, contract)
+    _check_text(text, lines[place])
+    record = grammar.record_at(Lines(lines, grammar.quote), place)
     if not isinstance(record, Record):
         reason = record.reason if isinstance(record, Fault) else NOT_CLOSED
         hint = "Save it with LF or CRLF line ends." if reason == STRAY_RETURN else "Fix the export."
         raise FileRefused(f"{text.name} has a header line that cannot be taken apart: {reason}.", hint)
-    taken = lines[: blank + record.lines]
-    _check_text(text, b"\n".join(taken))
+    taken = lines[: place + record.lines]
+    _check_text(text, b"\n".join(taken[place:]))
     whole = text.survey.size_bytes <= len(first)
     end = start + sum(len(line) + 1 for line in taken)
     if end > len(first) and not whole:
         raise FileRefused(
             f"{text.name} has a first line of more than 1 MB, so it is no CSV.", "Fix the export."
         )
-    return record.fields, blank, record.lines, min(end, text.survey.size_bytes)
+    return record.fields, place - before, before + record.lines, min(end, text.survey.size_bytes)
+
+
+def _refuse_without_header(text: Text, contract: Contract) -> NoReturn:
+    before = contract.dialect.lines_before_header
+    if not before:
+        said = f"{text.name} has no header line: it holds nothing but blank lines."
+        raise FileRefused(said, "Export it again.")
+    raise FileRefused(
+        f"{text.name} has no header line after the {before} lines that stand before it.",
+        f"Set linesBeforeHeader in {contract.file}, or export it again.",
+    )
 
 
 def _check_text(text: Text, line: bytes) -> None:

@@ -172,7 +172,8 @@ class _Reading:
         if not has_a_record_on_each_line(text, header.end, self._grammar, header.width):
             return None
         expected = text.survey.lines - header.lines
-        source = duck.Csv(text.path, self._grammar, header.width, header=True, numbered=False)
+        before = self._contract.dialect.lines_before_header
+        source = duck.Csv(text.path, self._grammar, header.width, header=True, numbered=False, skip=before)
         try:
             duck.to_parquet(self._duck, source, header.held(self._contract), part)
         except (duckdb.IOException, duckdb.OutOfMemoryException):

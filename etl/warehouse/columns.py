@@ -173,7 +173,7 @@ def drift_of(session: Session, batch_ids: Sequence[str]) -> tuple[Drift, ...]:
 
 
 def columns_looked_at(session: Session, batch_ids: Sequence[str]) -> dict[str, int]:
-    """How many columns were looked at when each of these batches landed; one that landed before this was kept has none."""
+    """How many columns were looked at when each of these batches landed; none of one from an earlier MetaLayer."""
     if not batch_ids:
         return {}
     marks = ", ".join("?" * len(batch_ids))

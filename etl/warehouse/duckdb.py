@@ -47,7 +47,7 @@ class DuckDBWarehouse(Bronze):
                 self._bronze_view(session, contract)
                 self._publish_renamed(session, contract)
             session.run("commit")
-            self._version = newest(session)
+            self._version, self._kept = newest(session), {}
         self.drop_builds()
         self._sweep_files()
 
@@ -118,6 +118,9 @@ class DuckDBWarehouse(Bronze):
 
     def batches(self) -> list[Batch]:
         """Every batch, in `batch_seq` order."""
+        return list(self._keep("batches", self._read_batches))
+
+    def _read_batches(self) -> list[Batch]:
         with self.session() as session:
             found = session.rows(f"select {books.BATCH_COLUMNS} from bronze._batches order by batch_seq")  # noqa: S608
         return [books.to_batch(row) for row in found]
@@ -130,6 +133,9 @@ class DuckDBWarehouse(Bronze):
 
     def published(self) -> dict[str, Published]:
         """What stands now, by qualified table."""
+        return dict(self._keep("published", self._read_published))
+
+    def _read_published(self) -> dict[str, Published]:
         with self.session() as session:
             return {
                 row[0]: books.to_published(row, json.loads(row[4])) for row in session.rows(books.PUBLISHED)

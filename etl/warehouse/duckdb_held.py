@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
 import duckdb
 
@@ -13,6 +14,8 @@ from etl.settings import Settings, embedded_path
 from etl.warehouse import Session
 from etl.warehouse.duckdb_session import DuckDBSession, connect
 from etl.warehouse.duckdb_sql import faults
+
+T = TypeVar("T")
 
 
 class Held:
@@ -27,6 +30,7 @@ class Held:
         self._writing = threading.RLock()
         self._fence = 0
         self._version: int | None = None  # this process is the only writer
+        self._kept: dict[str, Any] | None = {}  # bookkeeping read since the last write; None during one
         self._connection: duckdb.DuckDBPyConnection | None = connect(self._path, self.bronze_files, settings)
 
     def close(self) -> None:
@@ -71,6 +75,7 @@ class Held:
     def _transaction(self) -> Iterator[DuckDBSession]:
         with self._writing, self.session() as session:
             self._version = None  # not known until this has ended
+            self._kept = None
             session.run("begin transaction")
             try:
                 self._check_fence(session)
@@ -80,8 +85,20 @@ class Held:
                 with suppress(MetaLayerError):  # the first error is the one to tell
                     session.run("rollback")
                 raise
+            finally:
+                self._kept = {}
             with suppress(MetaLayerError):  # it is committed; whoever asks reads the version again
                 self._version = newest(session)
+
+    def _keep(self, name: str, read: Callable[[], T]) -> T:
+        """What `read` gives, read once between two writes: this process is the only writer."""
+        kept = self._kept  # whoever begins to read before a write does not keep it after
+        if kept is None:
+            return read()
+        if name not in kept:
+            kept[name] = read()
+        found: T = kept[name]
+        return found
 
     def _check_fence(self, session: DuckDBSession) -> None:
         found = session.rows("select fence from bronze._fence")

@@ -1,4 +1,4 @@
-"""Mending from the command line: looked at, exported, edited, replayed, discarded, withdrawn, and all of it taken back."""
+"""Mending from the command line: looked at, edited, replayed, discarded, withdrawn, and all of it taken back."""
 
 from __future__ import annotations
 

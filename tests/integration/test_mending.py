@@ -286,3 +286,24 @@ def test_what_incremental_runs_made_equals_a_full_rebuild(settings: Settings) ->
         run(service, full=True)
         assert contents(service) == merged
         terms(service)
+
+
+def test_explain_tells_who_mended_a_row_and_what_became_of_each_version(settings: Settings) -> None:
+    with opened(settings) as service:
+        run(service)
+        edit = Edit(place_of(service, 2), (("quantity", "3"),))
+        service.work(service.replay_edits("erp_sales", [edit], by="ada", note="typing error").run_id)
+        service.work(service.discard("erp_sales", [place_of(service, 5)], "a test", by="bo").run_id)
+        way = service.explain("silver.sales_clean", "5")
+        assert way.found
+        headings = [heading for heading, _ in way.steps]
+        assert headings == ["File", "Bronze", "Superseded", "Correction", "Silver"]
+        assert "made by ada" in way.steps[3][1]
+        assert "typing error" in way.steps[3][1]
+        assert "3" in way.raw
+        gone = service.explain("silver.sales_clean", "8")
+        assert not gone.found
+        assert gone.steps[-1] == ("Discarded", "Set aside by bo: a test.")
+        service.work(service.withdraw_batch(place_of(service, 2).batch_id, "the wrong file", by="cy").run_id)
+        taken = service.explain("silver.sales_clean", "5")
+        assert taken.steps[-1] == ("Withdrawn", "Its batch was taken back by cy: the wrong file.")

@@ -136,6 +136,38 @@ def test_an_unknown_column_that_is_not_kept_has_no_name_in_the_header_told(desk)
     assert found.result.evolved == ()
 
 
+TITLED = replace(contract("a", "b", "c"), dialect=Dialect(lines_before_header=3))
+
+
+@pytest.mark.parametrize(
+    ("title", "blank"),
+    [
+        (b"Account 12,of\n\n2026-01\n", 0),
+        (b'a "stray, quote\n"\n,,\n', 0),
+        (b"\xff\x00\nx\ny\n", 0),
+        (b"a,b,c\n1,2,3\n\n\n \n", 2),
+    ],
+)
+@pytest.mark.parametrize("rest", [b"1,2,3\n4,5,6\n", b"1,2,3\n4,5,6", b'1,2,3\n\n4,5,"6"\n'])
+def test_lines_before_the_header_are_header_lines(desk, title, blank, rest):
+    found = desk.read(title + b"a,b,c\n" + rest, TITLED)
+    first, skipped = 5 + blank, rest.count(b"\n\n")
+    assert found.rows == {first: ("1", "2", "3"), first + 1 + skipped: ("4", "5", "6")}
+    assert (found.result.header_lines, found.result.blank) == (4, blank + skipped)
+    assert found.explained_lines == found.result.lines
+
+
+def test_a_file_with_a_title_is_read_the_fast_way(desk):
+    found = desk.read(b"Sales\n\nJanuary\na,b,c\n1,2,3\n", TITLED)
+    assert (found.result.first_line, found.rows) == (5, {5: ("1", "2", "3")})
+
+
+@pytest.mark.parametrize("content", [b"a,b,c\n1,2,3\n", b"a,b,c\n\n\n\n", b"x"])
+def test_a_file_that_ends_before_its_header_is_refused(desk, content):
+    with pytest.raises(FileRefused, match="no header line after the 3 lines"):
+        desk.read(content, TITLED)
+
+
 def test_names_that_differ_only_in_case_stay_two_columns(desk):
     found = desk.read(b"a,A,b,c\n1,9,2,3\n")
     assert (found.rows, found.result.unknown) == ({2: ("1", "2", "3")}, ("A",))

@@ -74,13 +74,18 @@ def test_quarantine_tells_why_and_keeps_the_row_whole(page: Page, mixed: Service
     screen = page("quality")
     for reason in mixed.quarantine_reasons():
         assert reason.reason in screen.text
-    assert "csv-quarantine-crm_customers" in screen.keys("download_button")
+    assert "csv-aside" in screen.keys("download_button")
     rows = [frame.value for frame in screen.app.dataframe if "_reasons" in frame.value]
     assert HOSTILE in rows[0].to_numpy().ravel().tolist()
 
 
 def test_an_unreadable_line_is_shown_raw_with_its_place(page: Page, mixed: Service) -> None:
-    assert f'erp/erp_sales_2.csv 3 a quote is not closed 6,12,"2,1,{HOSTILE}' in page("quality").text
+    screen = page("quality", **{"aside": "unreadable", "aside-source": "erp_sales"})
+    lines = screen.app.data_editor[0].value
+    assert lines[["_raw", "_file", "_line"]].to_numpy().tolist() == [
+        [f'6,12,"2,1,{HOSTILE}', "erp/erp_sales_2.csv", 3]
+    ]
+    assert list(lines.loc[0, "_reasons"]) == ["a quote is not closed"]
 
 
 def test_a_refused_file_is_listed_with_its_reason(page: Page, mixed: Service) -> None:

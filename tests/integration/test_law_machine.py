@@ -1,0 +1,286 @@
+"""Law 5: whatever comes in and whatever people do, the incremental result is what a full rebuild gives, row for row.
+
+A machine of batches, resends, corrections, discards, withdrawals, batches read again, contract changes and runs of a
+part. After each step an incremental run is held against an oracle that knows no SQL, and against a full rebuild of a
+copy of the workspace, so that nothing the incremental way remembers is swept away in passing.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from etl.mends import Edit, MendState, Requested, RowPlace
+from etl.model import RunState
+from etl.service import Service, start_service
+from tests import against, oracle
+from tests.contents import LAYERS, TABLES, contents, succeeded
+from tests.dirty import CUSTOMER, FOLDER, SALE, SOUND_CUSTOMER, SOUND_SALE, exports
+from tests.mended import DISCARDED, Mended, turned
+from tests.oracle import COLUMNS, CRM, ERP, Fields, Place
+from tests.templates import Template, contracts
+from tests.times import tries
+from tests.workspaces import QUICK, land, opened
+
+ASIDE = ("quarantine._aside_crm_customers", "quarantine._aside_erp_sales")
+PICK = st.integers(0, 99)
+FILES = st.lists(exports(), max_size=2)
+
+
+class Mending(RuleBasedStateMachine):
+    """One workspace and what must have come of it."""
+
+    template: Template
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = TemporaryDirectory(dir=self.template.memory)
+        self.settings = self.template.workspace(Path(self._folder.name) / "work")
+        self.service = start_service(self.settings, retry=QUICK)
+        self.model = Mended()
+        self.expected = self.model.expected()
+        self._names = self._copies = 0
+
+    def teardown(self) -> None:
+        self.service.close()
+        self._folder.cleanup()
+
+    # -- what may happen -------------------------------------------------------------------------------------
+
+    @initialize(first=exports((CRM,)), second=exports((ERP,)))
+    def begin(self, first: tuple[str, str], second: tuple[str, str]) -> None:
+        self.land([first, second])
+        self.bring_up_to_date()
+
+    @rule(files=st.lists(exports(), min_size=1, max_size=3))
+    def new_files(self, files: Sequence[tuple[str, str]]) -> None:
+        self.land(files)
+        self.bring_up_to_date()
+
+    @rule(pick=PICK)
+    def a_resend(self, pick: int) -> None:
+        file = picked(list(self.model.taken.values()), pick).file
+        self.land([(file.source, file.text)])
+        version = self.service.version()
+        self.bring_up_to_date()
+        assert self.service.version() == version, "the same bytes add nothing"
+
+    @precondition(lambda self: self.quarantined())
+    @rule(
+        pick=PICK,
+        sale=SOUND_SALE | SALE,
+        customer=SOUND_CUSTOMER | CUSTOMER,
+        columns=st.sets(PICK),
+        files=FILES,
+    )
+    def a_correction(self, pick: int, sale: Any, customer: Any, columns: set[int], files: Any) -> None:
+        source, place = picked(self.quarantined(), pick)
+        new = dict(zip(COLUMNS[source], sale if source == ERP else customer, strict=True))
+        some = {COLUMNS[source][at % len(COLUMNS[source])] for at in columns}
+        changed: Fields = {name: new[name] or None for name in COLUMNS[source] if name in some or not some}
+        self.land(files)
+        asked = self.service.replay_edits(source, [Edit(self.place(place), tuple(changed.items()))], by="ann")
+        self.model.correct(place, changed)
+        self.taken_up(asked)
+
+    @precondition(lambda self: self.model.lines())
+    @rule(pick=PICK, sale=SOUND_SALE | SALE, customer=SOUND_CUSTOMER, raw=st.booleans())
+    def a_correction_of_an_unreadable_line(self, pick: int, sale: Any, customer: Any, raw: bool) -> None:
+        sha, line = picked(self.model.lines(), pick)
+        file, place = self.model.taken[sha].file, self.place((sha, line, 0))
+        source, row = file.source, sale if file.source == ERP else customer
+        if raw:  # under the names that the file's header had when it was read
+            given = {name: text or None for name, text in zip(file.header, row, strict=True)}
+            changed: Fields = {name: given.get(name) for name in COLUMNS[source]}
+            edit = Edit(place, raw=",".join(row))
+        else:
+            changed = {name: text or None for name, text in zip(COLUMNS[source], row, strict=True)}
+            edit = Edit(place, tuple(changed.items()))
+        asked = self.service.replay_edits(source, [edit], by="ann")
+        self.model.correct((sha, line, 0), changed)
+        self.taken_up(asked)
+
+    @precondition(lambda self: self.quarantined())
+    @rule(pick=PICK, count=st.integers(1, 3), files=FILES)
+    def a_discard(self, pick: int, count: int, files: Sequence[tuple[str, str]]) -> None:
+        source, first = picked(self.quarantined(), pick)
+        places = [place for of, place in self.quarantined() if of == source and place >= first][:count]
+        self.land(files)
+        asked = self.service.discard(source, [self.place(place) for place in places], "a test row")
+        self.model.discarded |= set(places)
+        self.taken_up(asked)
+
+    @precondition(lambda self: self.discards())
+    @rule(pick=PICK)
+    def a_restore(self, pick: int) -> None:
+        source, place = picked(self.discards(), pick)
+        asked = self.service.restore(source, [self.place(place)])
+        self.model.discarded.discard(place)
+        self.taken_up(asked)
+
+    @precondition(lambda self: self.model.lines(discarded=True))
+    @rule(pick=PICK)
+    def a_discard_or_restore_of_an_unreadable_line(self, pick: int) -> None:
+        sha, line = picked(self.model.lines(discarded=True), pick)
+        source, place = self.model.taken[sha].file.source, self.place((sha, line, 0))
+        if (sha, line) in self.model.discarded_lines:
+            asked = self.service.restore(source, [place], unreadable=True)
+        else:
+            asked = self.service.discard(source, [place], "a test line", unreadable=True)
+        self.model.discarded_lines ^= {(sha, line)}
+        self.taken_up(asked)
+
+    @rule(pick=PICK, files=FILES)
+    def a_withdrawal_or_reinstatement(self, pick: int, files: Sequence[tuple[str, str]]) -> None:
+        sha, taken = picked(list(self.model.taken.items()), pick)
+        self.land(files)
+        if taken.withdrawn:
+            asked = self.service.reinstate_batch(self.batch_id(sha))
+        else:
+            asked = self.service.withdraw_batch(self.batch_id(sha), "the wrong file")
+        taken.withdrawn = not taken.withdrawn
+        self.taken_up(asked)
+
+    @rule(pick=PICK)
+    def a_batch_read_again(self, pick: int) -> None:
+        sha = picked(list(self.model.taken), pick)
+        asked = self.service.replay_batch(self.batch_id(sha))
+        self.model.reread(sha)
+        self.taken_up(asked)
+
+    @rule(least=st.sampled_from([0, 2, 1]), files=FILES)
+    def a_rule_tightened_or_loosened(self, least: int, files: Sequence[tuple[str, str]]) -> None:
+        self.change_contracts(turned(self.model.terms, least_quantity=least), files)
+
+    @rule()
+    def newest_by_turned_on_or_off(self) -> None:
+        terms = self.model.terms
+        self.change_contracts(turned(terms, newest_by="" if terms.newest_by else "sale_date"), ())
+
+    @rule(files=FILES)
+    def an_alias_given_or_taken_away(self, files: Sequence[tuple[str, str]]) -> None:
+        terms = self.model.terms
+        self.change_contracts(turned(terms, mail_is_email=not terms.mail_is_email), files)
+
+    @rule(files=FILES, part=st.sampled_from(["bronze", "silver", "gold", "customers_clean", "sales_clean"]))
+    def a_run_of_a_part(self, files: Sequence[tuple[str, str]], part: str) -> None:
+        self.land(files)
+        succeeded(self.service, part)
+        assert all(account.closes for account in self.service.accounts().row_batches)
+        assert all(account.closes for account in self.service.accounts().money_batches)
+        self.bring_up_to_date()
+
+    # -- what must hold --------------------------------------------------------------------------------------
+
+    def bring_up_to_date(self) -> None:
+        succeeded(self.service, *LAYERS)
+        self.require_what_is_expected()
+
+    def taken_up(self, asked: Requested) -> None:
+        """The run that a mend asked for has taken it up."""
+        ended = self.service.work(asked.run_id)
+        assert ended.state is RunState.SUCCEEDED, ended.error
+        (mend,) = [mend for mend in self.service.mends() if mend.mend_id == asked.mend_id]
+        assert mend.state is MendState.APPLIED, mend.message
+        self.require_what_is_expected()
+
+    def require_what_is_expected(self) -> None:
+        self.expected = expected = self.model.expected()
+        files = [taken.file for taken in self.model.taken.values()]
+        against.require_tables(self.service, files, expected.outcomes, expected.fields)
+        against.require_aside(self.service, expected.aside)
+        self.require_accounts()
+        built = shown(self.service)
+        self.require_nothing_more_to_do(built)
+        assert self.rebuilt_in_full() == built
+
+    def require_accounts(self) -> None:
+        shas, accounts = against.batch_shas(self.service), self.service.accounts()
+        rows = {shas[account.batch_id]: account for account in accounts.row_batches}
+        money = {shas[account.batch_id]: account for account in accounts.money_batches}
+        assert set(rows) == set(self.model.taken)
+        for sha, taken in self.model.taken.items():
+            self.model.require_row_account(rows[sha], sha, self.expected)
+            if taken.file.source == ERP:
+                self.model.require_money_account(money[sha], sha, self.expected)
+
+    def require_nothing_more_to_do(self, built: dict[str, Any]) -> None:
+        version = self.service.version()
+        succeeded(self.service, *LAYERS)
+        assert (self.service.version(), shown(self.service)) == (version, built)
+
+    def rebuilt_in_full(self) -> dict[str, Any]:
+        self._copies += 1
+        copy = self.template.copy(self.settings, Path(self._folder.name) / f"copy-{self._copies}")
+        with opened(copy) as service:
+            succeeded(service, *LAYERS, full=True)
+            found = shown(service)
+        shutil.rmtree(copy.state)
+        return found
+
+    # -- doing it --------------------------------------------------------------------------------------------
+
+    def land(self, files: Sequence[tuple[str, str]]) -> None:
+        """Put files into the landing folder; a customer file and a sales file rise each in its own order."""
+        for source, text in files:
+            self._names += 1
+            land(self.settings, f"{FOLDER[source]}/{source}_{self._names:03}.csv", text)
+            self.model.take(oracle.read(source, text, self.model.terms))
+
+    def change_contracts(self, terms: oracle.Terms, files: Sequence[tuple[str, str]]) -> None:
+        self.model.terms = terms
+        for name, text in contracts(terms).items():
+            (self.settings.project / "contracts" / name).write_text(text)
+        self.land(files)
+        self.bring_up_to_date()
+
+    def quarantined(self) -> list[tuple[str, Place]]:
+        return [(s, p) for s, outcome in self.expected.outcomes.items() for p in sorted(outcome.quarantined)]
+
+    def discards(self) -> list[tuple[str, Place]]:
+        aside = self.expected.aside.items()
+        return [(s, p) for s, places in aside for p, state in sorted(places.items()) if state == DISCARDED]
+
+    def batch_id(self, sha: str) -> str:
+        (found,) = [batch for batch, known in against.batch_shas(self.service).items() if known == sha]
+        return found
+
+    def place(self, place: Place) -> RowPlace:
+        return RowPlace(self.batch_id(place[0]), *place[1:])
+
+
+def picked(among: Sequence[Any], pick: int) -> Any:
+    return among[pick % len(among)]
+
+
+def shown(service: Service) -> dict[str, Any]:
+    """Every table, and the accounts."""
+    accounts = service.accounts()
+    return {
+        **contents(service, (*TABLES, *ASIDE)),
+        "rows": sorted(accounts.row_batches, key=lambda account: account.batch_id),
+        "money": sorted(accounts.money_batches, key=lambda account: account.batch_id),
+    }
+
+
+@pytest.fixture(scope="module")
+def machine() -> Any:
+    with Template() as template:
+        yield type("MendingInATemplate", (Mending,), {"template": template})
+
+
+def test_after_any_step_the_incremental_result_is_that_of_a_full_rebuild(machine: Any) -> None:
+    run_state_machine_as_test(machine, settings=tries(30, steps=15))
