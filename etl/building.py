@@ -81,7 +81,8 @@ class Building:
             stands = published[table].version if table in published else -1
             if built or stands != since.get(table):
                 older = stands != since.get(table)
-                may_lack = older or not (built and built.merged and not built.loses_keys)
+                by_key = reference.to == self.tools.catalog.contracts[reference.source].key
+                may_lack = older or not (built and built.merged and by_key and not built.loses_keys)
                 found.append(
                     ParentNow(self.names()[table], reference.to, reference.columns, reason, may_lack)
                 )

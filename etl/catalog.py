@@ -177,7 +177,7 @@ class _Draft:
 
     def refuse_references(self, contracts: Mapping[str, Contract]) -> None:
         for contract in contracts.values():
-            for key in contract.references:
+            for key in contract.foreign_keys:
                 fault = _reference_fault(contract, key, contracts)
                 if fault and key.source not in self.perhaps_declared:
                     self.refuse(contract.file, key.line, *fault)

@@ -6,23 +6,22 @@ things ('12.5' as 13, '0x10' as 16, 'epoch' as a day). What the guard refuses be
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from functools import reduce
 
 import ibis
 from ibis.expr import types as ir
 
+from etl.amounts import decimal_number, decimal_type, readable_amount, whole_number
 from etl.days import calendar_day, calendar_moment, quick_calendar_day
 from etl.formats import as_pattern
 from etl.model import Cleaning, Column, Kind, Severity
 
-INTEGER_GUARD = r"^[+-]?[0-9]{1,18}$"
 WHITE_SPACE = " \t\n\r\v\f"
-HUNDREDTHS = 2  # decimals that a percent sign adds
+__all__ = ["broken_rules", "cleaned", "readable_amount", "safe_cast", "type_of"]
+
 TRUE_WORDS, FALSE_WORDS = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
-MAX_DIGITS = 38
 
 
 def cleaned(raw: ir.StringValue, how: Cleaning) -> ir.StringValue:
@@ -30,10 +29,10 @@ def cleaned(raw: ir.StringValue, how: Cleaning) -> ir.StringValue:
     text = _trimmed(raw) if how.trim else raw
     if how.collapse_spaces:
         text = text.re_replace(r"\s+", " ")
-    if how.null_tokens:
-        text = ibis.ifelse(text.isin(list(how.null_tokens)), ibis.null("string"), text)
+    for token in how.null_tokens:
+        text = text.nullif(token)
     if how.strip_prefix:
-        text = ibis.ifelse(text.startswith(how.strip_prefix), text.substr(len(how.strip_prefix)), text)
+        text = text.re_replace(f"^{as_pattern(how.strip_prefix)}", "")
     if how.strip_pattern:
         text = text.re_replace(how.strip_pattern, "")
     if how.case:
@@ -48,55 +47,6 @@ def _trimmed(raw: ir.StringValue) -> ir.StringValue:
     return ibis.ifelse(raw.re_search(f"^[{WHITE_SPACE}]|[{WHITE_SPACE}]$"), raw.strip(), raw)
 
 
-def plain_number(text: ir.StringValue, how: Cleaning) -> ir.StringValue:
-    """A number's text in the one form the guards know: no signs of currency, no thousands, a point, the sign first.
-
-    A separator is taken out only between groups of three, a sign of currency not between digits, and a point is no
-    decimal comma: what is written another way ('12,50' where the comma parts thousands, '1€50') must not become a
-    hundred times as much.
-    """
-    text = _without_signs(text, how)
-    if how.negatives:
-        text = _negated(text, how.negatives)
-    if how.thousands_separator:
-        grouped = text.re_search(_grouped(how))
-        text = ibis.ifelse(grouped, text.replace(how.thousands_separator, ""), text)
-    if how.decimal_comma:
-        text = text.replace(".", "no comma").replace(",", ".")
-    return text
-
-
-def _without_signs(text: ir.StringValue, how: Cleaning) -> ir.StringValue:
-    signs = (*how.currency_signs, "%") if how.percent else how.currency_signs
-    if not signs:
-        return text
-    # One condition for all of them: each use of the text doubles the statement.
-    stays = f"[0-9.,] *(?:(?:{_either(signs)}) *)+[0-9.,]" + ("|%[^%]*%" if how.percent else "")
-    bare = reduce(lambda left, sign: left.replace(sign, ""), signs, text)
-    return ibis.ifelse(text.re_search(stays), text, bare).strip()
-
-
-def _negated(text: ir.StringValue, forms: Sequence[str]) -> ir.StringValue:
-    """'-12.50' for '12.50-', if a form is '1-'. Only a number without a sign of its own: nothing is negated twice."""
-    ends = [tuple(part.strip() for part in form.split("1")) for form in forms]
-    number = r"(?:[0-9.,][^\n]*)?[0-9.,]"
-    written = "|".join(f"^{as_pattern(before)} *{number} *{as_pattern(after)}$" for before, after in ends)
-    around = [f"^(?:{_either(befores)}) *"] if (befores := {before for before, _ in ends if before}) else []
-    around += [f" *(?:{_either(afters)})$"] if (afters := {after for _, after in ends if after}) else []
-    return ibis.ifelse(text.re_search(written), "-" + text.re_replace("|".join(around), ""), text)
-
-
-def _either(texts: Collection[str]) -> str:
-    """A regular expression for any of some texts, the longest first."""
-    return "|".join(map(as_pattern, sorted(texts, key=lambda one: (-len(one), one))))
-
-
-def _grouped(how: Cleaning) -> str:
-    """The regular expression of a number whose thousands are parted."""
-    sign = "," if how.decimal_comma else "[.]"
-    return f"^[+-]?[0-9]{{1,3}}({as_pattern(how.thousands_separator)}[0-9]{{3}})+({sign}[0-9]*)?$"
-
-
 def safe_cast(text: ir.StringValue, column: Column, dialect: str = "") -> ir.Value:
     """The typed value of a cleaned text, NULL where the guard refuses it.
 
@@ -104,10 +54,9 @@ def safe_cast(text: ir.StringValue, column: Column, dialect: str = "") -> ir.Val
     """
     match column.kind:
         case Kind.INTEGER:
-            number = plain_number(text, column.cleaning)
-            return _guarded(number, INTEGER_GUARD, "int64")
+            return whole_number(text, column.cleaning)
         case Kind.DECIMAL | Kind.RATIO:
-            return _decimal(text, column)
+            return decimal_number(text, column.cleaning, column.decimals)
         case Kind.DATE:
             day = quick_calendar_day if dialect == "duckdb" else calendar_day
             names = column.cleaning.month_names
@@ -122,44 +71,6 @@ def safe_cast(text: ir.StringValue, column: Column, dialect: str = "") -> ir.Val
             )
         case _:
             return text
-
-
-def _decimal(text: ir.StringValue, column: Column) -> ir.DecimalValue:
-    number, places = plain_number(text, column.cleaning), column.decimals
-    plain = _guarded(number, decimal_guard(places), decimal_type(places))
-    if not column.cleaning.percent:
-        return plain
-    # Two decimals fewer, so that a hundredth of it is exact too.
-    share = _guarded(number, decimal_guard(places - HUNDREDTHS), decimal_type(places - HUNDREDTHS))
-    hundredth = (share * ibis.literal(Decimal("0.01"), "decimal(3,2)")).cast(decimal_type(places))
-    return ibis.ifelse(text.contains("%"), hundredth, plain)
-
-
-def decimal_guard(decimals: int) -> str:
-    """At most `decimals` places: more is a broken rule, never rounding."""
-    whole = rf"[0-9]{{1,{18 - decimals}}}"
-    return (
-        rf"^[+-]?({whole}(\.[0-9]{{0,{decimals}}})?|\.[0-9]{{1,{decimals}}})$"
-        if decimals
-        else f"^[+-]?{whole}$"
-    )
-
-
-def decimal_type(decimals: int) -> str:
-    """The column type of a decimal with that many places."""
-    return f"decimal(18,{decimals})"
-
-
-def readable_amount(text: ir.StringValue, how: Cleaning) -> ir.DecimalValue:
-    """The amount as written, with up to 18 digits and 10 decimals, for the money account: independent of the typed
-    column. No column holds more digits, and ten thousand million such amounts can be added up.
-    """
-    number = plain_number(text, how)
-    return _guarded(number, r"^[+-]?([0-9]{1,18}(\.[0-9]{0,10})?|\.[0-9]{1,10})$", "decimal(38,10)")
-
-
-def _guarded(text: ir.StringValue, guard: str, to: str) -> ir.Value:
-    return ibis.ifelse(text.re_search(guard), text.cast(to), ibis.null(to))
 
 
 def broken_rules(column: Column, text: ir.StringValue, value: ir.Value) -> list[tuple[str, ir.BooleanValue]]:

@@ -101,7 +101,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class Mend:
-    """A request to mend and what became of it. `rows` counts the rows or lines it names; a batch mend has 0."""
+    """A request to mend and what became of it. In a list, one of very many rows has none of them."""
 
     mend_id: str
     kind: MendKind
@@ -116,11 +116,7 @@ class Mend:
     state: MendState = MendState.WAITING
     message: str = ""
     run_id: int | None = None
-
-    @property
-    def rows(self) -> int:
-        """How many rows or lines the request names."""
-        return len(self.edits) + len(self.places)
+    rows: int = 0  # how many rows or lines the request names
 
 
 @dataclass(frozen=True)

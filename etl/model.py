@@ -223,6 +223,11 @@ class Contract:
 
     @property
     def references(self) -> tuple[ForeignKey, ...]:
+        """The foreign keys that set a row aside until its parent arrives, in the order of `foreign_keys`."""
+        return tuple(key for key in self.foreign_keys if key.severity is Severity.QUARANTINE)
+
+    @property
+    def foreign_keys(self) -> tuple[ForeignKey, ...]:
         """Every foreign key: those of one column in the order of the columns, then the composite ones."""
         single = tuple(
             ForeignKey((column.name,), to.source, (to.column,), to.severity, column.line)

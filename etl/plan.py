@@ -150,6 +150,17 @@ def make_plan(catalog: Catalog, selection: Selection, state: State) -> Plan:
     return Plan(selection.pipeline, tuple(steps), stale)
 
 
+def concerned(catalog: Catalog, mends: Iterable[Mend], tables: Iterable[str]) -> tuple[Mend, ...]:
+    """The mends of sources whose bronze or silver is among the tables. One of a source that is gone waits."""
+    chosen = set(tables)
+
+    def own(source: str) -> set[str]:
+        contract = catalog.contracts.get(source)
+        return {f"bronze.{contract.bronze_table}", f"silver.{contract.silver_table}"} if contract else set()
+
+    return tuple(mend for mend in mends if own(mend.source) & chosen)
+
+
 def _mend_steps(mends: Sequence[Mend]) -> list[Step]:
     if not mends:
         return []

@@ -73,7 +73,8 @@ class Steps:
         has_bronze = any(name.startswith("bronze.") for name in selection.tables)
         self._survey_landing() if has_bronze else None
         counts = {name: len(files) for name, files in self._waiting.items()}
-        self._mends = [m for m in self.tools.ledger.waiting_mends() if self._concerns(m, selection)]
+        waiting = self.tools.ledger.waiting_mends()
+        self._mends = list(planning.concerned(self.tools.catalog, waiting, selection.tables))
         self._state = replace(
             planning.read_state(
                 self.tools.catalog, self.tools.warehouse.published(), self.tools.ledger, counts
@@ -89,12 +90,6 @@ class Steps:
         if run.from_run is not None:
             return planning.continue_from(self.tools.catalog, self.tools.ledger.run(run.from_run))
         return planning.select(self.tools.catalog, run.targets, full=run.full, downstream=run.downstream)
-
-    def _concerns(self, mend: Mend, selection: planning.Selection) -> bool:
-        """Whether a mend is of a source that this run brings up to date. One of a source that is gone waits."""
-        contract = self.tools.catalog.contracts.get(mend.source)
-        own = {f"bronze.{contract.bronze_table}", f"silver.{contract.silver_table}"} if contract else set()
-        return not own.isdisjoint(selection.tables)
 
     def _survey_landing(self) -> None:
         contracts = self.tools.catalog.contracts.values()

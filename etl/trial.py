@@ -32,10 +32,17 @@ class Trial:
 
     def previews(self, edits: Sequence[Edit]) -> tuple[Preview, ...]:
         """What would become of each, in their order."""
-        made: list[CorrectionRow | str] = [self._made(edit) for edit in edits]
+        made = self._all_made(edits)
         rows = [(number, row) for number, row in enumerate(made) if isinstance(row, CorrectionRow)]
         broken, newer = self._judged([row for _, row in rows]) if rows else ({}, set())
         return tuple(self._preview(edit, row, broken, newer) for edit, row in zip(edits, made, strict=True))
+
+    def _all_made(self, edits: Sequence[Edit]) -> list[CorrectionRow | str]:
+        """The corrections, all at once; one by one only where something is wrong with one of them."""
+        try:
+            return [*self.ground.corrections(edits)]
+        except MendRefused:
+            return [self._made(edit) for edit in edits]
 
     def _made(self, edit: Edit) -> CorrectionRow | str:
         """The correction an edit comes to, or why it cannot be made."""
@@ -58,12 +65,7 @@ class Trial:
         """The rules each row would break, and the valid ones whose key has a newer version already."""
         sql = Building(self.tools).compiled(self.contract)
         self.session.temporary(LIVE, self._selected())
-        marks = ", ".join("?" * (len(self.contract.columns) + 3))
-        for row in rows:
-            self.session.run(
-                f"insert into {LIVE} values ({marks})",  # noqa: S608
-                [*(text for _, text in row.texts), *_key(row)],
-            )
+        self.session.insert(LIVE, [(*(text for _, text in row.texts), *_key(row)) for row in rows])
         self.session.temporary(TYPED, sql.typed)
         found = self.session.rows(
             f"select _batch_id, _row_number, _correction, _reasons from ({sql.quarantined}) as broken"  # noqa: S608

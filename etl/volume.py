@@ -88,53 +88,75 @@ def expected(before: Sequence[int]) -> Expected:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """A batch beside what was expected of it when it came."""
+
+    load: Load
+    expected: Expected
+
+    @property
+    def odd(self) -> bool:
+        """Whether it was out of range; one that is left out never is."""
+        counts = not self.load.left_out and not self.expected.quiet
+        return counts and not self.expected.usual(self.load.rows)
+
+
+@dataclass(frozen=True)
 class SourceVolume:
-    """Rows per batch of a source, oldest first, and what is expected of the next batch."""
+    """The newest batches of a source, oldest first, and what is expected of the next one."""
 
     source: str
-    loads: tuple[Load, ...]
+    batches: tuple[Compared, ...]
     expected: Expected
 
 
 @dataclass(frozen=True)
 class Examined:
-    """The batches of one landing against those before. `odd` are those out of range, each with what was expected."""
+    """The batches of one landing against those before: how many could be compared, and those out of range."""
 
     compared: int
-    odd: tuple[tuple[Load, Expected], ...]
+    odd: tuple[Compared, ...]
     message: str
+
+
+def trail(loads: Sequence[Load], of: Collection[str]) -> list[Compared]:
+    """The batches `of` these ids, each beside what those before it lead to expect; `loads` are all, oldest first."""
+    before: list[int] = []
+    found: list[Compared] = []
+    for load in loads:
+        if load.batch_id in of:
+            found.append(Compared(load, expected(before)))
+        if not load.left_out:
+            before.append(load.rows)
+    return found
 
 
 def examine(loads: Sequence[Load], newest: Collection[str]) -> Examined:
     """Compare the batches `newest` each with those before it; `loads` are all landed ones, oldest first."""
-    before: list[int] = []
-    compared: list[tuple[Load, Expected]] = []
-    quiet = ""
-    for load in loads:
-        if load.left_out:
-            if load.batch_id in newest:
-                quiet = (
-                    quiet or f"{load.path} is left out: its day is marked as an incident, or it was withdrawn"
-                )
-            continue
-        if load.batch_id in newest:
-            range_ = expected(before)
-            quiet = range_.quiet or quiet
-            if not range_.quiet:
-                compared.append((load, range_))
-        before.append(load.rows)
-    odd = tuple((load, range_) for load, range_ in compared if not range_.usual(load.rows))
-    return Examined(len(compared), odd, _said(compared, odd, quiet))
+    found = trail(loads, newest)
+    compared = [one for one in found if not one.load.left_out and not one.expected.quiet]
+    odd = tuple(one for one in compared if one.odd)
+    return Examined(len(compared), odd, _said(compared, odd) if compared else _quiet(found))
 
 
-def _said(compared: Sequence[tuple[Load, Expected]], odd: Sequence[tuple[Load, Expected]], quiet: str) -> str:
-    if not compared:
-        return f"{quiet[:1].upper()}{quiet[1:]}." if quiet else "Nothing has landed yet."
-    load, range_ = (odd or compared)[-1]
-    more = f", and {_batches(len(odd) - 1)} more out of range" if len(odd) > 1 else ""
+def _quiet(found: Sequence[Compared]) -> str:
+    """Why none of these could be compared."""
+    for one in reversed(found):
+        if not one.load.left_out:
+            return f"{one.expected.quiet[:1].upper()}{one.expected.quiet[1:]}."
+    if found:
+        path = found[-1].load.path
+        return f"{path} is left out: its day is marked as an incident, or the batch was withdrawn."
+    return "Nothing has landed yet."
+
+
+def _said(compared: Sequence[Compared], odd: Sequence[Compared]) -> str:
+    shown = (odd or compared)[-1]
+    range_, more = shown.expected, len(odd) - 1
+    also = f", and {_batches(more)} more out of range" if more > 0 else ""
     return (
-        f"{load.path} has {load.rows:,} rows; {range_.low:,} to {range_.high:,} are usual "
-        f"(median {range_.median:,g} of {_batches(range_.batches)}){more}."
+        f"{shown.load.path} has {shown.load.rows:,} rows; {range_.low:,} to {range_.high:,} are usual "
+        f"(median {range_.median:,g} of {_batches(range_.batches)}){also}."
     )
 
 

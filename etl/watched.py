@@ -125,9 +125,9 @@ class Watched(Arrived):
         newest = {batch.batch_id for batch in self._newest_landing(source)}
         found = volume.examine(self._loads(source), newest)
         sample = [
-            {"path": load.path, "rows": load.rows, "usual": f"{range_.low:,} to {range_.high:,}",
-             "median": f"{range_.median:,g}", "day": load.day.isoformat()}
-            for load, range_ in found.odd[: checks.SAMPLE_ROWS]
+            {"path": one.load.path, "rows": one.load.rows, "day": one.load.day.isoformat(),
+             "usual": f"{one.expected.low:,} to {one.expected.high:,}", "median": f"{one.expected.median:,g}"}
+            for one in found.odd[: checks.SAMPLE_ROWS]
         ]  # fmt: skip
         return self._found(
             table, checks.VOLUME, started, found.compared, len(found.odd), found.message, sample
@@ -139,8 +139,9 @@ class Watched(Arrived):
         found = []
         for source in self.catalog.contracts:
             loads = self._loads(source)
+            shown = volume.trail(loads, {load.batch_id for load in loads[-SHOWN:]})
             counted = [load.rows for load in loads if not load.left_out]
-            found.append(SourceVolume(source, tuple(loads[-SHOWN:]), volume.expected(counted)))
+            found.append(SourceVolume(source, tuple(shown), volume.expected(counted)))
         return tuple(found)
 
     def _loads(self, source: str) -> list[Load]:

@@ -11,6 +11,7 @@ from ui import (
     quality_accounts,
     quality_checks,
     quality_quarantine,
+    quality_watching,
     reads_mending,
     reads_quality,
     widgets,
@@ -36,6 +37,8 @@ with where:
     quality_accounts.draw(accounts)
 with examined:
     quality_checks.checks(reads_quality.checks())
+    with widgets.boundary():
+        quality_watching.draw()
 with aside:
     quality_quarantine.quarantine(accounts, reads_quality.reasons())
     quality_quarantine.refused(accounts.refused)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import data, system, widgets
+from ui import data, injection, system, widgets
 from ui import words_system as words
 
 facts = data.living().system()
@@ -26,3 +26,4 @@ with right:
         system.sizes(facts.sizes)
     with widgets.card("versions", "Versions"):
         system.versions(facts.versions)
+injection.draw()

@@ -48,15 +48,22 @@ def require_tables(
     """Silver, what it superseded and quarantine, place for place; `fields` is every row as received or corrected."""
     shas = batch_shas(service)
     for source, outcome in expected.items():
-        assert silver(service, source, shas) == outcome.silver
-        assert superseded(service, source, shas) == sorted(outcome.superseded)
-        assert quarantined(service, source, shas) == {
-            place: (fields[place], tuple(sorted(reasons))) for place, reasons in outcome.quarantined.items()
-        }
-    assert unreadable(service, shas) == {
+        require_same(silver(service, source, shas), outcome.silver)
+        require_same(superseded(service, source, shas), dict.fromkeys(outcome.superseded, ""))
+        broken = {p: (fields[p], tuple(sorted(reasons))) for p, reasons in outcome.quarantined.items()}
+        require_same(quarantined(service, source, shas), broken)
+    lines = {
         (file.source, file.sha, line): reason for file in files for line, reason in file.unreadable.items()
     }
+    require_same(unreadable(service, shas), lines)
     require_gold(service, expected)
+
+
+def require_same(found: Mapping[Any, Any], expected: Mapping[Any, Any]) -> None:
+    """Equal, or told by nothing but what differs."""
+    places = sorted({*found, *expected})
+    differ = {p: (found.get(p), expected.get(p)) for p in places if found.get(p) != expected.get(p)}
+    assert not differ, "\n".join(f"{p}: found {f}, expected {e}" for p, (f, e) in differ.items())
 
 
 def silver(service: Service, source: str, shas: Mapping[str, str]) -> dict[Place, dict[str, Any]]:
@@ -69,11 +76,13 @@ def silver(service: Service, source: str, shas: Mapping[str, str]) -> dict[Place
     return rows
 
 
-def superseded(service: Service, source: str, shas: Mapping[str, str]) -> list[Place]:
+def superseded(service: Service, source: str, shas: Mapping[str, str]) -> dict[Place, str]:
     found = service.select(
         f"select _batch_id, _row_number, _correction from silver._superseded_{SILVER[source]}"
     )
-    return sorted((shas[b], n, c) for b, n, c in found.rows)
+    rows = {(shas[b], n, c): "" for b, n, c in found.rows}
+    assert len(rows) == len(found.rows), "a place is superseded once"
+    return rows
 
 
 def quarantined(
@@ -98,9 +107,9 @@ def require_aside(service: Service, expected: Mapping[str, Mapping[Place, str]])
         found = service.select(
             f"select _batch_id, _row_number, _correction, _state from quarantine._aside_{source}"
         )
-        assert sorted((shas[b], n, c, state) for b, n, c, state in found.rows) == sorted(
-            (*place, state) for place, state in states.items()
-        )
+        rows = {(shas[b], n, c): state for b, n, c, state in found.rows}
+        assert len(rows) == len(found.rows), "a place is set aside once"
+        require_same(rows, states)
 
 
 def unreadable(service: Service, shas: Mapping[str, str]) -> dict[tuple[str, str, int], str]:

@@ -14,8 +14,9 @@ TABLES = (
     "bronze.crm_customers_raw", "bronze.erp_sales_raw", "silver.customers_clean", "silver.sales_clean",
     "silver._superseded_customers_clean", "silver._superseded_sales_clean", "quarantine.crm_customers",
     "quarantine.erp_sales", "quarantine.unreadable_lines", "gold.customer_analytics", "gold.product_analytics",
-    "gold.monthly_revenue",
+    "gold.monthly_revenue", "quarantine._aside_crm_customers", "quarantine._aside_erp_sales",
 )  # fmt: skip
+PUBLISHED = tuple(t for t in TABLES if not t.startswith("bronze.") and t != "quarantine.unreadable_lines")
 
 
 def contents(service: Service, tables: Sequence[str] = TABLES) -> dict[str, list[tuple[Any, ...]]]:

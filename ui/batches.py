@@ -37,7 +37,7 @@ def batches(found: Sequence[BatchFacts], accounts: Accounts, mends: Sequence[Men
         with st.container(key="wide-batches"):
             _table(found, states)
         with st.container(key="narrow-batches"):
-            st.html(f'<div class="ml">{"".join(map(_line, found, states))}</div>')
+            st.html(f'<div class="ml">{"".join(map(_line, found[:_MOST_UNFOLDED], states))}</div>')
         names = [f"{batch.path} ({batch.source}, {batch.batch_id[:_SHORT]})" for batch in found]
         picked = st.selectbox(
             "Choose a file",

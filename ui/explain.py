@@ -93,29 +93,51 @@ def _way(found: Explained, steps: Sequence[Step], at: int) -> None:
     last = steps[-1][0]
     mark = pill(words_explain.tone(last), words_explain.stands(last))
     with card(f"way-{at}", words_explain.title(found.table, found.key), mark=mark):
-        raw = _raw(found) if _is_shown(found, steps) else ""
-        body = _step(*steps[0], raw) + "".join(_step(*step) for step in steps[1:])
+        texts = _texts(found, steps)
+        body = "".join(_step(*step, texts.get(place, "")) for place, step in enumerate(steps))
         st.html(f'<div class="ml"><ol class="path">{body}</ol></div>')
-        if raw:
+        if texts:
             widgets.page_link(_batch(found), words_explain.BATCH)
 
 
-def _is_shown(found: Explained, steps: Sequence[Step]) -> bool:
-    """Whether this way is that of the line whose text the engine gave."""
-    said = steps[0][1]
-    return bool(found.raw) and found.path in said and f"Line {found.line_number:,} " in said
+def _texts(found: Explained, steps: Sequence[Step]) -> dict[int, str]:
+    """By step: the text of the row, as the engine gave it for one row; of a mended one also what was received."""
+    headings = [heading for heading, _ in steps]
+    if not found.raw or not _is_shown(found, steps, headings):
+        return {}
+    before = headings[: headings.index("Silver")] if found.found else headings[:1]
+    corrections = [at for at, heading in enumerate(before) if heading == "Correction"]
+    if not corrections:
+        return {0: found.raw}
+    received = _received(found)
+    return {corrections[-1]: found.raw} | ({0: received} if received and headings[0] == "File" else {})
 
 
-def _raw(found: Explained) -> str:
-    return f'<pre class="raw" tabindex="0"><code>{escape(found.raw)}</code></pre>'
+def _is_shown(found: Explained, steps: Sequence[Step], headings: Sequence[str]) -> bool:
+    """Whether this way is that of the row whose text the engine gave: the current one, else the first."""
+    if found.found:
+        return "Silver" in headings
+    return tuple(steps) == found.steps[: len(steps)]
 
 
-def _step(heading: str, sentence: str, raw: str = "") -> str:
+def _received(found: Explained) -> str:
+    """The values of a row before it was mended; "" for an unreadable line, which has none."""
+    bronze = f"bronze.{_table(found).inputs[0].removeprefix('bronze.')}"
+    place = {"_batch_id": found.batch_id, "_row_number": found.line_number}
+    values = data.rows(bronze, where=place, limit=1).drop(columns=list(place))
+    return ",".join("" if value is None else str(value) for value in values.iloc[0]) if len(values) else ""
+
+
+def _table(found: Explained) -> TableFacts:
+    return next(table for table in data.tables() if table.name == found.table)
+
+
+def _step(heading: str, sentence: str, text: str) -> str:
     tone = words_explain.tone(heading)
     dot = f'<span class="dot {tone}" style="background:var(--{tone}-bg)">{icon(words_explain.symbol(heading))}</span>'
+    raw = f'<pre class="raw" tabindex="0"><code>{escape(text)}</code></pre>' if text else ""
     return f'<li>{dot}<b>{escape(heading)}</b><div class="muted">{escape(sentence)}</div>{raw}</li>'
 
 
 def _batch(found: Explained) -> str:
-    source = next((table.source for table in data.tables() if table.name == found.table), "") or ""
-    return f"quality{row_links.rows('bronze', source, found.batch_id)}"
+    return f"quality{row_links.rows('bronze', _table(found).source or '', found.batch_id)}"

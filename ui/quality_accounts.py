@@ -215,7 +215,7 @@ def _gold_total(total: GoldTotal) -> list[Cell]:
     if total.difference:
         closes = pill("stale") if total.stale else pill("failed", "Open")
     return [
-        Html(f"<b>{escape(words.short(total.table))}</b> {escape(total.column)}"),
+        Html(f"<span><b>{escape(words.short(total.table))}</b> {escape(total.column)}</span>"),
         Html(row_links.counted(write(total.gold), total.rows, total.table)),
         f"{words.short(total.source_table)} {total.source_column}",
         Html(row_links.counted(write(total.silver), total.silver_rows, "silver", total.source)),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui import charts, fmt, reads_quality, widgets, words
+from ui import charts, fmt, reads_quality, widgets, words, words_checks
 from ui.tokens import look
 from ui.widgets import card, state_icon
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MOST_UNFOLDED = 14
 _NUMBERS = ("examined", "failing")
+_FOLDED = ("unexamined", "passed")
 
 
 def checks(found: Sequence[CheckFacts]) -> None:
@@ -27,6 +28,9 @@ def checks(found: Sequence[CheckFacts]) -> None:
             widgets.nothing("rule", "No check is declared", words.NO_CHECKS)
             return
         shown = _filtered(found)
+        if not shown:
+            widgets.nothing("filter_alt_off", words_checks.NONE_SHOWN)
+            return
         with st.container(key="wide-checks"):
             _checks_table(shown)
         with st.container(key="narrow-checks"):
@@ -36,13 +40,19 @@ def checks(found: Sequence[CheckFacts]) -> None:
 
 
 def _check_lines(shown: Sequence[CheckFacts]) -> str:
-    """The list for a phone: what passed is folded away when there is something else to see."""
-    passed = [check for check in shown if check.result.state == "passed"]
-    others = "".join(_check_line(check) for check in shown if check not in passed)
-    lines = "".join(_check_line(check) for check in passed)
-    if not others or not passed:
-        return others + lines
-    return f'{others}<details><summary class="line">{len(passed)} passed</summary>{lines}</details>'
+    """The list for a phone: the worst are listed, what was not examined or passed is folded away below them."""
+    groups = {
+        state: [one for one in shown if one.result.state == state] for state in reads_quality.by_state(shown)
+    }
+    listed = [
+        (state, "".join(map(_check_line, found)), look(state).word.lower()) for state, found in groups.items()
+    ]
+    return "".join(
+        lines
+        if at == 0 or state not in _FOLDED
+        else f'<details><summary class="line">{len(groups[state])} {word}</summary>{lines}</details>'
+        for at, (state, lines, word) in enumerate(listed)
+    )
 
 
 def _check_line(found: CheckFacts) -> str:
@@ -54,8 +64,22 @@ def _check_line(found: CheckFacts) -> str:
         f'<div class="row line">{state_icon(str(result.state))}<div style="min-width:0">'
         f'<div class="cut">{escape(words.check_title(found.check))}</div>'
         f'<div class="sub cut">{escape(words.short(found.table))}</div></div>'
-        f'<span class="push sub num" style="white-space:nowrap">{broken}</span></div>'
+        f'<span class="push sub num" style="white-space:nowrap">{broken}{_history(found.history)}</span></div>'
     )
+
+
+def _history(failing: Sequence[int], tall: int = 18) -> str:
+    """A bar for each of the last examinations, as high as its share of the most; a thin one where none failed."""
+    if not failing:
+        return ""
+    most = max(failing) or 1
+    bars = "".join(
+        f'<i title="{words_checks.history(rows)}" style="height:{max(2, round(tall * rows / most))}px;'
+        f'background:var(--{"warned" if rows else "calm"})"></i>'
+        for rows in failing
+    )
+    said = ", ".join(map(str, failing))
+    return f'<span class="past" role="img" aria-label="{words_checks.HISTORY}: {said}">{bars}</span>'
 
 
 def _look_at(shown: Sequence[CheckFacts]) -> None:
@@ -76,10 +100,10 @@ def _look_at(shown: Sequence[CheckFacts]) -> None:
 
 def _filtered(found: Sequence[CheckFacts]) -> list[CheckFacts]:
     counts = reads_quality.by_state(found)
-    options = ["all", *counts]
+    present = {words_checks.kind(check.check) for check in found}
     picked = st.segmented_control(
         "Show",
-        options,
+        ["all", *counts],
         default="all",
         required=True,
         format_func=lambda name: words.filter_label(name, counts.get(name, len(found))),
@@ -87,7 +111,20 @@ def _filtered(found: Sequence[CheckFacts]) -> list[CheckFacts]:
         key="show",
         bind="query-params",
     )
-    return [check for check in found if picked in ("all", check.result.state)]
+    kind = st.selectbox(
+        "Kind",
+        [words_checks.EVERY_KIND, *(kind for kind in words_checks.KINDS if kind in present)],
+        label_visibility="collapsed",
+        key="kind",
+        bind="query-params",
+        width=280,
+    )
+    return [
+        check
+        for check in found
+        if picked in ("all", check.result.state)
+        and kind in (words_checks.EVERY_KIND, words_checks.kind(check.check))
+    ]
 
 
 def _checks_table(shown: Sequence[CheckFacts]) -> None:
@@ -110,14 +147,15 @@ def _checks_table(shown: Sequence[CheckFacts]) -> None:
                 color=[charts.ink(f"{tone.tone}-bg") for tone in tones],
                 width=108,
             ),
-            "check": column.TextColumn("Check", width=225),
-            "table": column.TextColumn("Table", width=150),
+            "check": column.TextColumn("Check", width=205),
+            "table": column.TextColumn("Table", width=140),
             **{
                 name: column.NumberColumn(name.capitalize(), format="localized", width=76)
                 for name in _NUMBERS
             },
-            "when": column.TextColumn("When", width=90),
-            "history": column.BarChartColumn("Last 10", y_min=0, width=84, color=charts.ink("warned")),
+            "took": column.TextColumn("Took", width=70),
+            "when": column.TextColumn("When", width=80),
+            "history": column.BarChartColumn("Last 10", y_min=0, width=76, color=charts.ink("warned")),
         },
     )
 
@@ -136,15 +174,21 @@ def _check(found: CheckFacts) -> None:
     )
     widgets.kpis(
         [
-            widgets.Kpi("Examined", fmt.count(result.examined) if result.examined else fmt.MISSING),
+            widgets.Kpi(
+                "Examined",
+                fmt.count(result.examined) if result.examined else fmt.MISSING,
+                words_checks.unit(found.check),
+            ),
             widgets.Kpi("Failing", fmt.count(result.failing) if result.examined else fmt.MISSING),
             widgets.Kpi("When it fails", words.SEVERITIES.get(found.severity, str(found.severity))),
             widgets.Kpi("Took", fmt.seconds(result.duration_seconds) if result.examined else fmt.MISSING),
         ]
     )
+    past = _history(found.history, 34) or words_checks.NO_HISTORY
+    st.html(f'<div class="ml row"><span class="sub">{words_checks.HISTORY}</span>{past}</div>')
     _sample(result)
     if result.query:
-        with st.expander("The query that finds the failing rows"):
+        with st.expander(words_checks.QUERY):
             st.code(result.query, language="sql", wrap_lines=True)
 
 

@@ -108,7 +108,7 @@ def _table(frame: pd.DataFrame, name: str, table: TableFacts | None, *, typed: b
         seen[_WAY] = [_way(table.name, values) for values in keys]
     hidden = {"_batch_id"} | ({"_correction"} if not _any(frame, "_correction") else set())
     order = [column for column in _FIRST if column in seen]
-    order += [column for column in seen if column not in (*_FIRST, *hidden)]
+    order += [str(column) for column in seen.columns if column not in (*_FIRST, *hidden)]
     st.dataframe(
         seen,
         hide_index=True,

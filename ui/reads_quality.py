@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from ui import data, state, words
+from ui import data, fmt, state, words
 from ui.data import Stamp
 from ui.tokens import look
 
@@ -41,7 +41,7 @@ def checks_frame(checks: Sequence[CheckFacts]) -> pd.DataFrame:
     """One row per check, in the order given; what was not examined has no figures."""
     return pd.DataFrame(
         [_check_row(found) for found in checks],
-        columns=["state", "check", "table", "severity", "examined", "failing", "when", "history"],
+        columns=["state", "check", "table", "severity", "examined", "failing", "took", "when", "history"],
     ).astype({"examined": "Int64", "failing": "Int64"})
 
 
@@ -55,6 +55,7 @@ def _check_row(found: CheckFacts) -> tuple[object, ...]:
         str(found.severity),
         result.examined if examined else None,
         result.failing if examined else None,
+        fmt.seconds(result.duration_seconds) if examined else None,
         state.ago(result.examined_at) if result.examined_at else None,
         list(found.history),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import partial
 from html import escape
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui import data, state, widgets
-from ui.widgets import card, icon, pill
+from etl.texts import is_figures
+from ui import data, state, widgets, words
+from ui.widgets import Cell, Html, card, icon, pill
 
 if TYPE_CHECKING:
     from etl.facts import Report, ReportSection, ReportSummary
@@ -21,7 +21,9 @@ FORMATS = (
     ("HTML", "html", "text/html"),
     ("JSON", "json", "application/json"),
 )
-_FIGURE = re.compile(r"[-+]?\$?[\d,]+(\.\d+)?( ?(%|s|ms|[KMGT]?B|min|h|d))?|–|")
+AS_CODE = ("SHA-256", "Fingerprint", "Query")
+ALWAYS_OPEN = 2  # the summary, and what is not explained
+MOST_ROWS = 200  # of a section on the screen; the files have all of them
 
 
 def pick(kept: Sequence[ReportSummary]) -> Report | None:
@@ -67,14 +69,13 @@ def _when(report: Report) -> str:
 
 def rests_on(report: Report) -> None:
     """The facts that the verdict stands on."""
-    if not report.rests_on:
-        return
     with card("rests-on", "What the verdict rests on"):
         lines = "".join(
             f'<div class="row top line">{icon("check", "passed")}<span>{escape(sentence)}</span></div>'
             for sentence in report.rests_on
         )
-        st.html(f'<div class="ml">{lines}</div>')
+        digest = f'{words.digest(report.digest)} <span class="code">{escape(report.digest)}</span>'
+        st.html(f'<div class="ml">{lines}<div class="sub" style="margin-top:.5rem">{digest}</div></div>')
 
 
 def downloads(report: Report) -> None:
@@ -93,10 +94,10 @@ def downloads(report: Report) -> None:
 
 
 def sections(report: Report) -> None:
-    """Each section folded to its title, except the first and those that hold bad news."""
+    """Each section folded to its title, except the first two and those that hold bad news."""
     unfolded = st.toggle("Unfold every section", key="unfolded")
     body = "".join(
-        _section(section, unfolded or at == 0 or section.state in ("warned", "failed"))
+        _section(section, unfolded or at < ALWAYS_OPEN or section.state in ("warned", "failed"))
         for at, section in enumerate(report.sections)
     )
     st.html(f'<div class="ml sections">{body}</div>')
@@ -104,17 +105,39 @@ def sections(report: Report) -> None:
 
 def _section(section: ReportSection, unfolded: bool) -> str:
     mark = f'<span class="push">{pill(str(section.state))}</span>' if section.state else ""
-    rows = widgets.table(_columns(section), section.rows) if section.rows else ""
     return (
         f'<details class="section" {"open" if unfolded else ""}><summary>{icon("chevron_right", "turn")}'
         f'<h2 class="h">{escape(section.title)}</h2>{mark}</summary>'
-        f'<div class="body"><div class="sub">{escape(section.lead)}</div>{rows}</div></details>'
+        f'<div class="body"><div class="sub">{escape(section.lead)}</div>{_rows(section)}</div></details>'
     )
+
+
+def _rows(section: ReportSection) -> str:
+    """A table without rows says so; a long one is cut."""
+    if not section.columns:
+        return ""
+    if not section.rows:
+        return f"<div>{words.NONE}</div>"
+    cut = ""
+    if len(section.rows) > MOST_ROWS:
+        cut = f'<div class="sub num">{escape(words.cut(MOST_ROWS, len(section.rows)))}</div>'
+    columns = _columns(section)
+    rows = [
+        [_cell(name, cell) for name, cell in zip(columns, row, strict=True)]
+        for row in section.rows[:MOST_ROWS]
+    ]
+    return widgets.table(columns, rows) + cut
+
+
+def _cell(name: str, cell: str) -> Cell:
+    if name in AS_CODE:
+        return Html(f'<span class="code">{escape(cell)}</span>')
+    return widgets.keep(cell) if name == "Table" else cell
 
 
 def _columns(section: ReportSection) -> dict[str, str]:
     """Headings with their side: a column of figures stands right."""
     return {
-        name: "n" if section.rows and all(_FIGURE.fullmatch(row[at]) for row in section.rows) else ""
+        name: "n" if name not in AS_CODE and is_figures(row[at] for row in section.rows) else ""
         for at, name in enumerate(section.columns)
     }

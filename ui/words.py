@@ -30,6 +30,7 @@ LAND_FILES = "Put files into the landing folder and run everything on Overview."
 STARTING = "The engine is starting"
 STARTING_WHY = "This page fills itself as soon as it is up."
 ALL = "All"
+NONE = "None."
 NO_REPORT = "One is made and kept with each run of everything. Press Run everything on Overview."
 RETENTION_LEAD = "Silver rows ÷ bronze rows, and what explains the rest."
 ROW_ACCOUNT_LEAD = "Where every line of every file went. Thin flows are widened; the numbers are exact."
@@ -77,6 +78,18 @@ class Undrawn(Exception):
 def provenance(version: int, ago: str) -> str:
     """`Version 42 · published 3 min ago`."""
     return f"Version {version} · published {ago}" if version else NOT_PUBLISHED
+
+
+def digest(found: str) -> str:
+    """What stands before a report's digest."""
+    if not found:
+        return "This report was made before reports had a digest."
+    return "Its digest, the same in each form and on each printed page:"
+
+
+def cut(shown: int, count: int) -> str:
+    """How much of a section is on the screen."""
+    return f"The first {fmt.count(shown)} of {fmt.count(count, 'row')}; the files have all of them."
 
 
 def rows(count: int | None) -> str:

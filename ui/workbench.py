@@ -104,7 +104,7 @@ def _columns() -> dict[str, Any]:
     return {
         TICK: column.CheckboxColumn("Tick", width=76, pinned=True),
         "_state": column.TextColumn("State", width=100),
-        "_reasons": column.ListColumn("Reasons", width=270),
+        "_reasons": column.ListColumn("Reasons", width=246),
         RAW: column.TextColumn(words.LINE, width=520),
         "_file": column.TextColumn("File", width=200),
         "_line": column.NumberColumn("Line", format="localized", width=70),

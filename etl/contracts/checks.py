@@ -52,7 +52,7 @@ def silver_checks(contract: Contract, parents: Mapping[str, str]) -> tuple[Check
     columns = [
         replace(one, required=one.required and one.name not in contract.key) for one in contract.columns
     ]
-    known = [key for key in contract.references if key.source in parents]
+    known = [key for key in contract.foreign_keys if key.source in parents]
     own = [check for column in columns for check in _column_checks(table, column, known, parents)]
     own += [_reference_check(table, key, parents) for key in contract.composite_references if key in known]
     own += [_distinct_check(table, contract, one) for one in contract.distinct]

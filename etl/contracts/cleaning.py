@@ -12,6 +12,7 @@ from etl.contracts.values import texts
 from etl.model import Cleaning, Kind
 
 DEFAULT_FORMATS = {Kind.DATE: ("YYYY-MM-DD",), Kind.TIMESTAMP: ("YYYY-MM-DD HH:mm:SS",)}
+_STANDARD_EXAMPLE = {Kind.DATE: "yyyy-MM-dd", Kind.TIMESTAMP: "yyyy-MM-dd HH:mm:ss"}
 MONTHS = 12
 _HUNDREDTHS = 2
 _NEGATIVE = re.compile(r"^[^0-9.,\n\r]*1[^0-9.,\n\r]*$")
@@ -66,11 +67,13 @@ def _formats(
         if name == "format"
         else texts(custom.get("formats", default))
     )
-    for form in formats:
+    written = formats if name == "formats" else (options["format"],)
+    example = default[0] if name == "formats" else _STANDARD_EXAMPLE[kind]
+    for form, said in zip(formats, written, strict=False):
         fault = format_fault(form, with_time=kind is Kind.TIMESTAMP)
         if fault:
-            hint = f"For example: {default[0] if name == 'formats' else default[0].replace('Y', 'y').replace('D', 'd')}"
-            refuse_at(section, name, f"The format {form!r} cannot be used: {fault}.", hint)
+            hint = f"For example: {example}"
+            refuse_at(section, name, f"The format {said!r} cannot be used: {fault}.", hint)
     return formats
 
 
@@ -78,7 +81,7 @@ def _standard_format(section: Section, written: str) -> tuple[str, ...]:
     try:
         return (from_standard(written),)
     except ValueError as fault:
-        hint = "For example: yyyy-MM-dd"
+        hint = f"For example: {_STANDARD_EXAMPLE[Kind.DATE]}"
         refuse_at(section, "format", f"The format {written!r} cannot be used: {fault}.", hint)
         return ()
 

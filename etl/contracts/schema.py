@@ -10,12 +10,11 @@ from etl.contracts.document import Section, did_you_mean, shown
 from etl.contracts.keys import custom_values
 from etl.contracts.metrics import distinct_sets
 from etl.contracts.references import composite_references
-from etl.contracts.rules import is_sql, severity_of, sql_rule
+from etl.contracts.rules import is_sql, sql_rule
 from etl.contracts.values import NAME_HINT, is_name
 from etl.contracts.vocabulary import Where
-from etl.model import Column, Rule, Severity
+from etl.model import Column, Rule
 
-MOST_RULES = 60
 _RESERVED = {"unreadable_lines": "quarantine.unreadable_lines is a table of the engine"}
 
 
@@ -128,7 +127,6 @@ def _rules(schema: Section, columns: tuple[Column, ...]) -> tuple[Rule, ...]:
     names = [column.name for column in columns]
     parts = [schema, *schema.sections("properties")]
     entries = [entry for part in parts for entry in part.sections("quality") if is_sql(entry)]
-    _refuse_too_many(entries)
     called: set[str] = set()
     for entry in entries:
         if entry.text("name") in called:
@@ -136,14 +134,6 @@ def _rules(schema: Section, columns: tuple[Column, ...]) -> tuple[Rule, ...]:
             entry.refuse(message, "Rename one of them.", "name")
         called.add(entry.text("name"))
     return tuple(rule for entry in entries if (rule := sql_rule(entry, names)))
-
-
-def _refuse_too_many(entries: list[Section]) -> None:
-    """Which rules a row breaks is kept as bits of a whole number."""
-    aside = [entry for entry in entries if severity_of(entry) is Severity.QUARANTINE]
-    if len(aside) > MOST_RULES:
-        message = f"There are {len(aside)} rules in SQL that quarantine; there can be {MOST_RULES}."
-        aside[MOST_RULES].refuse(message, "Join some with or, or give them severity: warn or block.")
 
 
 def _refuse_without_silver(schema: Section, custom: dict[str, Any], columns: tuple[Column, ...]) -> None:

@@ -101,9 +101,17 @@ def _explained(validator: str, name: str, error: ValidationError, place: tuple[A
         return f"{shown(value)} is not a {name}.", did_you_mean(str(value), wanted) or f"It can be {listed}."
     if validator == "oneOf" and "quality" in place:
         return "A quality entry says how many rows may break it exactly once.", "Write mustBe: 0."
+    if "relationships" in place and validator in {"anyOf", "oneOf"}:
+        return _reference_explained(value)
     if validator == "pattern":
         return f"{shown(value)} cannot be {name!r}.", "Write source.column." if name == "to" else ""
     return f"{name or 'The contract'}: {error.message}.", ""
+
+
+def _reference_explained(value: Any) -> tuple[str, str]:
+    if isinstance(value, str):
+        return f"{shown(value)} does not name a column of a source.", "Write source.column."
+    return "from and to are not alike.", "Write a list of columns under both, or one column under both."
 
 
 def _unknown_in_documentation(document: Document, error: ValidationError) -> Problem | None:

@@ -36,7 +36,7 @@ def silver_table(contract: Contract, contracts: Mapping[str, Contract]) -> Table
     """What is made of a contract's bronze rows: typed, valid, one row per key."""
     parents = {
         key.source: f"{Layer.SILVER}.{contracts[key.source].silver_table}"
-        for key in contract.references
+        for key in contract.foreign_keys
         if key.source in contracts and key.source != contract.source
     }
     return Table(

@@ -31,7 +31,7 @@ class Copy:
 
 def newest_copies(read: Read, settings: Settings, contracts: Mapping[str, Contract]) -> Iterator[Copy]:
     """A copy of the newest landed batch of each source that has one, in the order of the contracts."""
-    newest = {source: batch for source in contracts if (batch := _newest(read, source))}
+    newest = {c.source: batch for c in contracts.values() if (batch := _newest(read, c))}
     for source, batch in newest.items():
         contract = contracts[source]
         content = _file_of(settings, batch)
@@ -41,9 +41,22 @@ def newest_copies(read: Read, settings: Settings, contracts: Mapping[str, Contra
         yield Copy(contract, copied, found, parents)
 
 
-def _newest(read: Read, source: str) -> BatchFacts | None:
-    listed = (from_plain(BatchFacts, plain) for plain in read("batches", source=source, limit=MOST_ROWS))
-    return next((batch for batch in listed if batch.state == BatchState.LANDED), None)
+def _newest(read: Read, contract: Contract) -> BatchFacts | None:
+    """The newest batch with a row in silver, for faults are planted in sound rows; else the newest of all."""
+    listed = (
+        from_plain(BatchFacts, each) for each in read("batches", source=contract.source, limit=MOST_ROWS)
+    )
+    landed = [batch for batch in listed if batch.state == BatchState.LANDED]
+    sound = _in_silver(read, contract) if len(landed) > 1 else set()
+    return next((batch for batch in landed if batch.batch_id in sound), landed[0] if landed else None)
+
+
+def _in_silver(read: Read, contract: Contract) -> set[str]:
+    published = {facts["name"] for facts in read("tables") if facts["rows"] is not None}
+    if f"silver.{contract.silver_table}" not in published:
+        return set()
+    sql = f'select distinct _batch_id from silver."{contract.silver_table}"'  # noqa: S608
+    return {batch_id for (batch_id,) in read("select", sql=sql, limit=MOST_ROWS)["rows"]}
 
 
 def _file_of(settings: Settings, batch: BatchFacts) -> bytes | None:

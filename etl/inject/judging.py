@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from etl import checks
@@ -16,7 +15,6 @@ from etl.inject.files import File, Line
 from etl.inject.records import Caught, FaultKind, Planted
 from etl.inject.scratch import Landed, ScratchService
 from etl.model import BatchState, CheckState, Contract, Run, RunState
-from etl.wire import to_plain
 
 OF_VOLUME = (FaultKind.DROP, FaultKind.DOUBLING, FaultKind.HEADER_ONLY)
 BAD = (CheckState.WARNED, CheckState.FAILED)
@@ -46,6 +44,9 @@ class Evidence:
 
     service: ScratchService
     run: Run
+    before: Mapping[tuple[str, str], int] = field(
+        default_factory=dict
+    )  # (table, check) → failing, of the copies
 
     @cached_property
     def batches(self) -> tuple[BatchFacts, ...]:
@@ -66,6 +67,10 @@ class Evidence:
         """One check as it stands."""
         return next((each for each in self.checks if (each.table, each.check) == (table, name)), None)
 
+    def is_new(self, facts: CheckFacts) -> bool:
+        """Whether a check found more than it did in the copies."""
+        return facts.result.failing > self.before.get((facts.table, facts.check), 0)
+
     @cached_property
     def unreadable(self) -> dict[tuple[str, int], str]:
         """(batch, line) → why it could not be read."""
@@ -83,6 +88,8 @@ class Evidence:
 
     def reasons(self, contract: Contract, batch_id: str) -> dict[int, list[str]]:
         """Line → the reasons for which its row is in quarantine."""
+        if contract.silver_table is None:
+            return {}
         sql = f'select _row_number, _reasons from quarantine."{contract.source}" where _batch_id = ?'  # noqa: S608
         return {line: list(reasons) for line, reasons in self.service.select(sql, [batch_id], MOST_ROWS).rows}
 
@@ -94,27 +101,28 @@ class Evidence:
 
 def judge(sent: Sent, evidence: Evidence) -> Iterator[Planted]:
     """What became of the faults of one file."""
-    batch = evidence.batch(sent)
+    batch, source = evidence.batch(sent), sent.contract.source
     if sent.file.kind is not None:
         yield _of_file(sent, batch, evidence)
-    if not sent.file.lines:
-        return
-    reasons, silver = {}, set()
-    if batch and sent.contract.silver_table:
-        reasons = evidence.reasons(sent.contract, batch.batch_id)
-        silver = evidence.in_silver(sent.contract, batch.batch_id)
+    reasons = evidence.reasons(sent.contract, batch.batch_id) if batch else {}
     for line in sent.file.lines:
         where = f"{line.what}, line {line.number}" if line.what else f"line {line.number}"
-        found = None
-        if batch is not None:
-            if line.kind is FaultKind.SAME_KEY:
-                found = _superseded(line, silver, evidence, sent, batch)
-            elif line.broken:
-                found = _set_aside(line, reasons, batch) or _by_check(line, sent.contract, evidence)
-            else:
-                found = _unreadable(line, batch, evidence)
-        note = "" if found else _where_it_is(line, batch, reasons, silver, evidence)
-        yield planted(line.kind, sent.contract.source, where, line.expected, found, note)
+        found = _of_line(line, sent.contract, batch, reasons, evidence) if batch else None
+        note = "" if found else _what_became(line, batch, reasons, evidence)
+        yield planted(line.kind, source, where, line.expected, found, note)
+    for broken in sent.file.untried:
+        why = "its newest batch has too few valid rows"
+        yield Planted(broken.kind, source, broken.column, broken.rule, Caught.UNTRIED, note=why)
+
+
+def _of_line(
+    line: Line, contract: Contract, batch: BatchFacts, reasons: dict[int, list[str]], evidence: Evidence
+) -> Found | None:
+    if line.kind is FaultKind.SAME_KEY:
+        return _superseded(line, contract, batch, evidence) or _by_check(line, contract, evidence)
+    if line.broken is None:
+        return _unreadable(line, batch, evidence)
+    return _set_aside(line, reasons, batch) or _by_check(line, contract, evidence)
 
 
 def planted(
@@ -151,8 +159,8 @@ def _by_watching(sent: Sent, batch: BatchFacts, evidence: Evidence) -> Found | N
             if drift.batch_id == batch.batch_id
         ]
         return _of_check(facts, said[0]) if said else None
-    told = f"{facts.result.message} {json.dumps(to_plain(facts.result.sample), ensure_ascii=False)}"
-    return _of_check(facts) if f"{batch.rows:,} rows" in told or f'"rows": {batch.rows}' in told else None
+    odd = [(row.get("path"), row.get("rows")) for row in facts.result.sample]
+    return _of_check(facts) if (batch.path, batch.rows) in odd else None
 
 
 def _of_check(facts: CheckFacts, said: str = "") -> Found:
@@ -171,8 +179,9 @@ def _set_aside(line: Line, reasons: dict[int, list[str]], batch: BatchFacts) -> 
 def _by_check(line: Line, contract: Contract, evidence: Evidence) -> Found | None:
     """A check of the silver table over this column, for a rule that only warns or that blocks."""
     own = [facts for facts in evidence.checks if facts.table == f"silver.{contract.silver_table}"]
-    bad = [facts for facts in own if facts.result.state in BAD and facts.check != checks.SET_ASIDE]
-    named = [facts for facts in bad if _names(f"{facts.check} {facts.description}", line.what)]
+    bad = [facts for facts in own if facts.result.state in BAD and evidence.is_new(facts)]
+    what = line.what.split(", ")[0]
+    named = [facts for facts in bad if _names(f"{facts.check} {facts.description}", what)]
     return _of_check(named[0]) if named else None
 
 
@@ -187,28 +196,30 @@ def _unreadable(line: Line, batch: BatchFacts, evidence: Evidence) -> Found | No
     return Found(f"unreadable: {reason}", batch.lines, batch.unreadable)
 
 
-def _superseded(
-    line: Line, silver: set[int], evidence: Evidence, sent: Sent, batch: BatchFacts
-) -> Found | None:
+def _superseded(line: Line, contract: Contract, batch: BatchFacts, evidence: Evidence) -> Found | None:
     """The newer of two versions of a key is in silver and the older one is counted as superseded."""
     account = next(
         (each for each in evidence.service.accounts().row_batches if each.batch_id == batch.batch_id), None
     )
-    if silver & {line.number, line.number + 1} == {line.number + 1} and account and account.superseded:
+    both = {line.number, line.number + 1}
+    current = evidence.in_silver(contract, batch.batch_id) & both
+    if current == {line.number + 1} and account and account.superseded:
         return Found("superseded by the newer version of its key", batch.rows, account.superseded)
     return None
 
 
-def _where_it_is(
-    line: Line, batch: BatchFacts | None, reasons: dict[int, list[str]], silver: set[int], evidence: Evidence
+def _what_became(
+    line: Line, batch: BatchFacts | None, reasons: dict[int, list[str]], evidence: Evidence
 ) -> str:
     if batch is None or evidence.run.state != RunState.SUCCEEDED:
         return f"the run did not take it in: {_first_sentence(evidence.run.error)}"
     if batch.state == BatchState.REFUSED:
         return f"its file was refused: {_first_sentence(batch.reason)}"
+    if line.kind is FaultKind.SAME_KEY:
+        return "both rows count as the current one, or none"
     if line.number in reasons:
         return f"in quarantine for something else: {'; '.join(reasons[line.number])}"
-    return "its row is in silver" if line.number in silver else "its line was read as a sound record"
+    return "its row was taken for valid" if line.broken else "its line was taken for a sound record"
 
 
 def _first_sentence(text: str) -> str:

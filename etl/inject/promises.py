@@ -9,7 +9,7 @@ from etl.catalog import Catalog, load_catalog
 from etl.errors import CatalogError
 from etl.inject.records import Caught, FaultKind, Planted
 from etl.inject.values import Broken, broken_values
-from etl.model import Contract, Kind, Severity, Table
+from etl.model import Contract, Kind, Table
 from etl.settings import Settings
 
 Highest = Callable[[Contract, str], object]  # source's contract, column → its highest value in silver
@@ -48,6 +48,17 @@ class Promise:
             if unknown:
                 rule = f"known {key.source}"
                 yield Broken(FaultKind.ORPHAN, column, unknown, rule, key.severity)
+
+    def unique(self) -> Iterator[tuple[str, ...]]:
+        """Columns, the key aside, of which no two rows may have the same values."""
+        own, seen = {column.name for column in self.contract.columns}, set()
+        for version in self.versions:
+            single = [(c.name,) for c in version.columns if c.unique]
+            for columns in (*single, *(one.columns for one in version.distinct)):
+                new = columns not in seen and set(columns) <= own
+                if new and not set(columns) & set(self.contract.key):
+                    seen.add(columns)
+                    yield columns
 
     def amounts(self) -> Iterator[str]:
         """The columns that some version of the contract marks as amounts."""
@@ -108,8 +119,3 @@ def gold_promises(catalog: Catalog, settings: Settings) -> dict[str, tuple[Table
             changed = [other] if other and other.fingerprint != table.fingerprint else []
             found[table.name] = (table, *changed)
     return found
-
-
-def is_blocking(value: Broken) -> bool:
-    """Whether such a row keeps the whole source from being published."""
-    return value.severity is Severity.BLOCK

@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from etl.catalog import remembered_catalog
+from etl.facts import TableFacts
 from etl.inject.csvfile import as_named
 from etl.layers.bronze import matches
 from etl.ledger import Ledger
@@ -130,6 +131,17 @@ class Scratch:
         # Sightings are told apart by name, size and time.
         os.utime(target, ns=(self.files * 1_000_000_000,) * 2)
         return Landed(path, sha256(packed).hexdigest(), len(packed))
+
+    def rows(self, table: str) -> int:
+        """How many rows of a table are published."""
+        return self._facts(table).rows or 0
+
+    def version(self, table: str) -> int:
+        """In which version a table was published last."""
+        return self._facts(table).version
+
+    def _facts(self, table: str) -> TableFacts:
+        return next(facts for facts in self.service.tables() if facts.name == table)
 
     def run(self, *targets: str, full: bool = False) -> Run:
         """Bring the tables up to date, as any run does."""

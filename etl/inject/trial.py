@@ -14,17 +14,18 @@ from etl.errors import MetaLayerError, UsageError
 from etl.inject import building, judging
 from etl.inject.copies import Copy, Read, newest_copies
 from etl.inject.csvfile import Record
-from etl.inject.files import File, Maker
+from etl.inject.files import USUAL, File, Maker
 from etl.inject.judging import Evidence, Sent
-from etl.inject.promises import Promise, beyond, gold_promises, is_blocking, promises
+from etl.inject.promises import Promise, beyond, gold_promises, promises
 from etl.inject.records import Caught, FaultKind, Injection, Planted
 from etl.inject.scratch import Scratch, open_scratch
-from etl.model import Contract, Layer, Run, RunState, Table
+from etl.inject.values import Broken
+from etl.model import Contract, Layer, Run, RunState, Severity, Table
 from etl.service import utc_now
 from etl.settings import Settings
 
 A_LITTLE = timedelta(hours=1)  # beyond the promise of freshness
-DRAWN = 5  # sound records of a source that faults are planted in
+DRAWN = 2 * USUAL  # sound records of a source that faults are planted in
 
 
 def copies_of(read: Read, settings: Settings) -> tuple[Copy, ...]:
@@ -83,14 +84,17 @@ class Trial:
         for copy in self.copies:
             if copy.parents:
                 self.scratch.land(copy.contract, copy.copied.path, "parents", copy.parents)
-            name = "" if copy.copied.from_file else "copy"
-            self.scratch.land(copy.contract, copy.copied.path, name, copy.content)
+            self._land(copy)
         run = self.scratch.run()
         if run.state != RunState.SUCCEEDED:
             raise MetaLayerError(
                 f"The copies alone could not be built, so no fault was planted: {run.error}",
                 "Mend that first: ./metalayer status",
             )
+
+    def _land(self, copy: Copy) -> None:
+        name = "" if copy.copied.from_file else "copy"
+        self.scratch.land(copy.contract, copy.copied.path, name, copy.content)
 
     def _maker(self, contract: Contract) -> Maker | None:
         """Makes faulty files from records that stand in silver, or in bronze where that is all; None without any."""
@@ -117,16 +121,21 @@ class Trial:
         for source, maker in makers.items():
             files = [*maker.history(), *maker.whole_files(), maker.bad_lines()]
             if maker.contract.silver_table:
-                values = self.promised[source].values(self._parent_value)
-                files.append(maker.bad_rows(value for value in values if not is_blocking(value)))
+                told = maker.told_rows(self._values(source, Severity.WARN))
+                files += [
+                    maker.bad_rows(self._values(source, Severity.QUARANTINE)),
+                    *([told] if told else []),
+                ]
+                files += [] if maker.once else [maker.same_key()]
             sent += [self._send(maker.contract, file) for file in files]
-        return sent, Evidence(self.scratch.service, self.scratch.run())
+        before = {(f.table, f.check): f.result.failing for f in self.scratch.service.checks()}
+        return sent, Evidence(self.scratch.service, self.scratch.run(), before)
 
     def _send(self, contract: Contract, file: File) -> Sent:
         like = self._like()[contract.source]
         return Sent(contract, file, self.scratch.land(contract, like, file.name, file.content))
 
-    def _parent_value(self, contract: Contract, column: str) -> object:
+    def _highest(self, contract: Contract, column: str) -> object:
         """The highest value of a column in silver; None while there is none."""
         sql = f'select max("{column}") from silver."{contract.silver_table}"'  # noqa: S608
         return self.scratch.service.select(sql).rows[0][0]
@@ -141,11 +150,11 @@ class Trial:
         evidence = Evidence(self.scratch.service, self.scratch.run(Layer.BRONZE))
         for source, sent in again.items():
             yield judging.resent(sent, evidence, known[source])
-        for copy in self.copies:
-            name = "" if copy.copied.from_file else "copy"
-            self.scratch.land(copy.contract, copy.copied.path, name, copy.content)
+        copies = [copy for copy in self.copies if copy.contract.source in newest]
+        for copy in copies:
+            self._land(copy)
         evidence = Evidence(self.scratch.service, self.scratch.run(Layer.BRONZE))
-        for copy in self.copies:
+        for copy in copies:
             yield judging.standing(FaultKind.OLDER, copy.contract, "an older file", checks.IN_ORDER, evidence)
 
     def _stale(self, run: Run) -> Iterator[Planted]:
@@ -170,21 +179,23 @@ class Trial:
         sent = []
         for source, maker in makers.items():
             if maker.contract.silver_table:
-                values = [v for v in self.promised[source].values(self._parent_value) if is_blocking(v)]
-                repeated = self._repeated(maker)
-                files = [maker.bad_rows(values)] if values else []
-                sent += [self._send(maker.contract, file) for file in (*files, *repeated)]
+                told = maker.told_rows(self._values(source, Severity.BLOCK))
+                files = [*([told] if told else []), *([maker.same_key()] if maker.once else [])]
+                sent += [self._send(maker.contract, file) for file in (*files, *self._repeated(maker))]
         if sent:
-            evidence = Evidence(self.scratch.service, self.scratch.run())
+            before = {(f.table, f.check): f.result.failing for f in self.scratch.service.checks()}
+            evidence = Evidence(self.scratch.service, self.scratch.run(), before)
             for each in sent:
                 yield from judging.judge(each, evidence)
 
+    def _values(self, source: str, severity: Severity) -> Iterator[Broken]:
+        return (v for v in self.promised[source].values(self._highest) if v.severity is severity)
+
     def _repeated(self, maker: Maker) -> Iterator[File]:
-        """A new row with a value that another row has already, for each column whose values are unique."""
+        """A new row with values that another row has already, for each promise that there is no such row."""
         contract = maker.contract
-        for version in self.promised[contract.source].versions:
-            for column in version.columns:
-                key = contract.key[0]
-                if column.unique and column.name not in contract.key and len(contract.key) == 1:
-                    fresh = beyond(self._parent_value(contract, key), contract.column(key).kind)
-                    yield maker.with_value_twice(column.name, {key: fresh})
+        if len(contract.key) == 1:
+            (key,) = contract.key
+            fresh = beyond(self._highest(contract, key), contract.column(key).kind)
+            for columns in self.promised[contract.source].unique():
+                yield maker.with_values_twice(columns, {key: fresh})

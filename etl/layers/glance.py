@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from etl.drift import Form, HeaderSeen, form_of, mostly
+from etl.errors import MetaLayerError
 from etl.model import Contract
 from etl.reader import ReadResult
+from etl.reader.surveying import opened
 
 MOST_BYTES = 256 * 1024
 MOST_RECORDS = 500
@@ -70,7 +72,7 @@ def _records(path: Path, contract: Contract) -> list[Sequence[str]]:
 def _beginning(path: Path, encoding: str) -> str:
     """The first characters of a file; "" where they cannot be read as text."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             start = file.read(2)
             file.seek(0)
             stream = gzip.GzipFile(fileobj=file) if start == _GZIP else file
@@ -80,5 +82,5 @@ def _beginning(path: Path, encoding: str) -> str:
         return raw.decode(
             "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding, errors="replace"
         )
-    except (OSError, EOFError, LookupError):  # the refusal itself tells what is wrong with the file
+    except (MetaLayerError, OSError, EOFError, LookupError):  # the refusal itself tells what is wrong with the file
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +12,8 @@ from etl.ledger.tables import mends
 from etl.mends import Mend, MendState
 from etl.wire import from_plain, to_plain
 
-IN_BODY = ("edits", "places", "unreadable")
+MOST_NAMED = 1_000
+IN_BODY = ("edits", "places", "unreadable", "rows")
 
 
 class Mends(Store):
@@ -46,10 +48,13 @@ class Mends(Store):
             )
 
     def mends(self, limit: int = 50) -> tuple[Mend, ...]:
-        """Newest first."""
+        """Newest first. One of very many rows comes without them."""
         query = sa.select(mends).order_by(mends.c.position.desc()).limit(limit)
         with self._reading() as connection:
-            return tuple(_mend(row) for row in connection.execute(query))
+            found = [_mend(row) for row in connection.execute(query)]
+        return tuple(
+            mend if mend.rows <= MOST_NAMED else replace(mend, edits=(), places=()) for mend in found
+        )
 
 
 def _mend(row: sa.Row[Any]) -> Mend:

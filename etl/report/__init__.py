@@ -81,7 +81,13 @@ def _trusted(given: ReportInput) -> list[ReportSection]:
 
 
 def _set_aside(given: ReportInput) -> list[ReportSection]:
-    return [proof.quarantine(given), proof.unreadable(given), proof.mends(given)]
+    return [
+        proof.quarantine(given),
+        proof.unreadable(given),
+        proof.mends(given),
+        proof.drift(given),
+        proof.incidents(given),
+    ]
 
 
 def _made(given: ReportInput) -> list[ReportSection]:
@@ -117,6 +123,7 @@ def _rests_on(given: ReportInput) -> tuple[str, ...]:
     rows, amounts = given.accounts.row_totals, given.accounts.money_totals
     return (
         given.verdict.detail,
+        *balance.left_over(given),
         f"Row accounts: {sum(a.closes for a in rows)} of {len(rows)} close.",
         f"Money accounts: {sum(a.closes for a in amounts)} of {len(amounts)} close.",
         f"Tables: {sum(t.version > 0 for t in given.tables)} of {len(given.tables)} published, "

@@ -52,6 +52,14 @@ def unexplained(given: ReportInput) -> ReportSection:
     return ReportSection("Unexplained", lead, ("What", "In all", "Unexplained"), tuple(rows), state)
 
 
+def left_over(given: ReportInput) -> tuple[str, ...]:
+    """The same in one sentence; none while nothing has been examined."""
+    section = unexplained(given)
+    words = ("lines", "rows", *("" for _ in section.rows[2:]))
+    amounts = ", ".join(f"{row[-1]} {word}".strip() for row, word in zip(section.rows, words, strict=False))
+    return (f"Unexplained: {amounts}.",) if section.rows else ()
+
+
 def _records(account: RowAccount) -> int:
     return account.bronze + account.corrections
 
@@ -112,19 +120,23 @@ def _by_source(totals: Sequence[A], batches: Sequence[A]) -> list[A]:
     """Each total followed by its batches."""
     found: list[A] = []
     for total in totals:
-        found += [total, *(a for a in batches if _same(a, total))]
+        found.append(total)
+        found.extend(account for account in batches if _same(account, total))
     return found
 
 
 def _same(account: Account, total: Account) -> bool:
-    """A column of amounts has a total of its own."""
-    return account.source == total.source and getattr(account, "column", "") == getattr(total, "column", "")
+    """A column of amounts has a total of its own in each currency."""
+    return all(
+        getattr(account, name, "") == getattr(total, name, "") for name in ("source", "column", "currency")
+    )
 
 
 def _batches(given: ReportInput) -> Mapping[str, str]:
     """How each batch is named: its file and its id; the total of all is `all`."""
     found = given.accounts
-    unknown = {account.batch_id: account.batch_id for account in (*found.row_batches, *found.money_batches)}
+    ids = [a.batch_id for a in found.row_batches] + [a.batch_id for a in found.money_batches]
+    unknown = {batch_id: batch_id for batch_id in ids}
     known = {batch.batch_id: f"{batch.path} ({batch.batch_id})" for batch in given.batches}
     return unknown | known | {"": ALL}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from etl.drift import Drift
 from etl.facts import (
     Accounts,
     BatchFacts,
@@ -24,6 +25,7 @@ from etl.facts import (
 )
 from etl.mends import Mend
 from etl.model import Published, Run
+from etl.volume import Incident
 
 
 @dataclass(frozen=True)
@@ -75,5 +77,7 @@ class ReportInput:
     definitions: tuple[Definition, ...] = ()  # contracts, then silver and gold tables
     published: tuple[Published, ...] = ()  # in the order of `tables`
     mends: tuple[Mend, ...] = ()  # newest first
+    drift: tuple[Drift, ...] = ()  # of the newest files first
+    incidents: tuple[Incident, ...] = ()  # newest first
     rules_version: int = 0  # of the engine: raised when it makes other tables of the same contract
     python: str = ""

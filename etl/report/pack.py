@@ -6,7 +6,9 @@ import hashlib
 import json
 from typing import Any
 
+from etl.drift import Drift
 from etl.facts import CheckFacts, Report
+from etl.mends import Mend
 from etl.report.given import ReportInput
 from etl.texts import STATE_WORDS
 from etl.verdict import standing
@@ -32,7 +34,9 @@ def evidence(given: ReportInput) -> dict[str, Any]:
         "checks": [_check(given, facts) for facts in given.checks],
         "quarantine": [to_plain(reason) for reason in given.reasons if not reason.unreadable],
         "unreadable": to_plain(given.unreadable),
-        "mends": to_plain(given.mends),
+        "mends": [_mend(mend) for mend in given.mends],
+        "drift": [_without_example(drift) for drift in given.drift],
+        "incidents": to_plain(given.incidents),
         "files": [
             to_plain(batch) | {"withdrawn": batch.batch_id in given.withdrawn} for batch in given.batches
         ],
@@ -44,6 +48,24 @@ def evidence(given: ReportInput) -> dict[str, Any]:
         "software": {"engine rules": str(given.rules_version), "python": given.python}
         | dict(given.system.versions),
     }
+
+
+def _mend(mend: Mend) -> dict[str, Any]:
+    """A mend with the columns that it changed, without their values: those are people's data."""
+    edits = [
+        {
+            "place": to_plain(edit.place),
+            "columns": [name for name, _ in edit.values],
+            "raw": edit.raw is not None,
+        }
+        for edit in mend.edits
+    ]
+    return to_plain(mend) | {"edits": edits}  # type: ignore[no-any-return]
+
+
+def _without_example(drift: Drift) -> dict[str, Any]:
+    """What a column held is people's data; `sentence` quotes it."""
+    return {name: value for name, value in to_plain(drift).items() if name not in ("example", "sentence")}
 
 
 def _check(given: ReportInput, facts: CheckFacts) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from etl.checks import worst
+from etl.drift import Drift
 from etl.facts import BatchFacts, ReportSection
 from etl.mends import Mend, MendState
 from etl.model import CheckState, Layer, Published
@@ -25,8 +25,7 @@ def every_check(given: ReportInput) -> ReportSection:
     examined = sum(facts.result.examined > 0 for facts in given.checks)
     lead = f"{examined} of {count(len(rows), 'check')} examined something." if rows else ""
     columns = ("No.", "Check", "Table", "Severity", "State", "Examined", "Failing", "Found")
-    state = worst([standing(facts, given.tables) for facts in given.checks])
-    return ReportSection("Every check", lead, columns, rows, state)
+    return ReportSection("Every check", lead, columns, rows)
 
 
 def queries(given: ReportInput) -> ReportSection:
@@ -166,15 +165,39 @@ def mends(given: ReportInput) -> ReportSection:
 
 
 def _mend(mend: Mend) -> tuple[str, ...]:
-    what = (
-        f"{mend.kind} {'line' if mend.unreadable else 'row'}s"
-        if mend.rows
-        else f"{mend.kind} batch {mend.batch_id}"
-    )
+    named = f"batch {mend.batch_id}" if mend.batch_id else "lines" if mend.unreadable else "rows"
+    what = f"{mend.kind} {named}"
     state = f"{mend.state}: {mend.message}" if mend.message else str(mend.state)
     return (
         when(mend.requested_at), mend.author or "–", what, mend.source, f"{mend.rows:,}", mend.reason or "–", state
     )  # fmt: skip
+
+
+def drift(given: ReportInput) -> ReportSection:
+    """Columns that were not as agreed, or not as before; without the values that gave it away."""
+    rows = tuple(
+        (when(d.at), d.source, f"{d.path} ({d.batch_id})", d.column, _drifted(d), d.proposal or "–",
+         "yes" if d.agreed else "NO")
+        for d in given.drift
+    )  # fmt: skip
+    open_ones = sum(not d.agreed for d in given.drift)
+    lead = f"{count(len(rows), 'column')} not as before, {open_ones} of them not agreed."
+    if not rows:
+        lead = "Every column came as agreed." if given.batches else "Nothing has been examined yet."
+    columns = ("Arrived", "Source", "Batch", "Column", "What", "Proposed", "Agreed")
+    return ReportSection("Schema drift", lead, columns, rows, CheckState.WARNED if open_ones else None)
+
+
+def _drifted(drift: Drift) -> str:
+    change = " to ".join(part for part in (drift.was, drift.found) if part)
+    return f"{drift.kind}: {change}" if change else str(drift.kind)
+
+
+def incidents(given: ReportInput) -> ReportSection:
+    """Days that people marked: their files are left out of what is usual for a source."""
+    rows = tuple((i.day.isoformat(), i.source, i.reason, i.by or "–", when(i.at)) for i in given.incidents)
+    lead = f"{count(len(rows), 'day')} left out of what is usual." if rows else "No day was marked."
+    return ReportSection("Incidents", lead, ("Day", "Source", "Reason", "Marked by", "Marked at"), rows)
 
 
 def software(given: ReportInput) -> ReportSection:

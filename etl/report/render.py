@@ -14,7 +14,9 @@ from etl.texts import STATE_WORDS, is_figures, when
 from etl.wire import to_plain
 
 SYNTHETIC = "Synthetic data: this is the sample workspace."
-DIGEST = "Digest (SHA-256 of the facts):"
+DIGEST = "Digest (SHA-256):"
+ANEW = "jq -cjS 'del(.digest, .report_id)' report.json | sha256sum"
+MATCH = "The Markdown, HTML and JSON forms of one report carry the same. From the JSON form it is computed anew by"
 NONE = "None."
 NUMBER = ' class="number"'
 AS_CODE = ("SHA-256", "Fingerprint", "Query")
@@ -71,7 +73,11 @@ def as_json(report: Report) -> str:
 
 def markdown(report: Report) -> str:
     """GitHub-flavoured Markdown: a heading a section, a table where there is one."""
-    parts = [f"# {_md(report.headline)}", _md(_made(report)), f"{DIGEST} `{_digest(report)}`"]
+    parts = [
+        f"# {_md(report.headline)}",
+        _md(_made(report)),
+        f"{DIGEST} `{_digest(report)}`  \n{MATCH} `{ANEW}`.",
+    ]
     if report.sample:
         parts.append(f"> {SYNTHETIC}")
     for title, sentences in _sentences(report):
@@ -105,7 +111,8 @@ def _html_cover(report: Report) -> str:
     )
     return (
         f'<header>\n<h1>{escape(report.headline)}</h1>\n<p class="made">{escape(_made(report))}</p>\n'
-        f'<p class="made">{DIGEST} <span class="code">{escape(_digest(report))}</span></p>\n{sample}{lists}</header>\n'
+        f'<p class="made">{DIGEST} <span class="code">{escape(_digest(report))}</span></p>\n'
+        f'<p class="made">{MATCH} <span class="code">{escape(ANEW)}</span>.</p>\n{sample}{lists}</header>\n'
         f'<nav>\n<h2>Contents</h2>\n<ol class="contents">\n{contents}</ol>\n</nav>'
     )
 

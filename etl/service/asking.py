@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from etl import plan as planning
 from etl.errors import UsageError
@@ -26,7 +27,10 @@ class Asking(Base):
             )
             for contract in self.catalog.contracts.values()
         }
-        state = planning.read_state(self.catalog, self._warehouse.published(), self._ledger, waiting)
+        state = replace(
+            planning.read_state(self.catalog, self._warehouse.published(), self._ledger, waiting),
+            mends=planning.concerned(self.catalog, self._ledger.waiting_mends(), selection.tables),
+        )
         return planning.make_plan(self.catalog, selection, state)
 
     def request_run(

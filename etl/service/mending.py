@@ -140,8 +140,9 @@ class Mending(Base):
     ) -> Requested:  # fmt: skip
         """Write the request down and ask for a run that takes it up. The run comes second: it must find it."""
         mend = Mend(
-            uuid4().hex, kind, source, batch_id, edits, places, unreadable, reason.strip(), by, self._clock()
-        )
+            uuid4().hex, kind, source, batch_id, edits, places, unreadable, reason.strip(), by, self._clock(),
+            rows=len(edits) + len(places),
+        )  # fmt: skip
         self._ledger.request_mend(mend)
         what = f"{mend.rows} rows of {source}" if mend.rows else f"batch {batch_id} of {source}"
         self._ledger.audit(by, kind.value, f"{what}{f': {mend.reason}' if mend.reason else ''}")

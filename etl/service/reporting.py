@@ -24,6 +24,7 @@ from etl.sights import attention
 
 MOST_BATCHES = 1_000_000
 MOST_MENDS = 10_000
+MOST_DRIFT = 1_000
 
 
 class Reporting(Reading, Querying, Watching):
@@ -70,6 +71,7 @@ class Reporting(Reading, Querying, Watching):
             batches=standing.batches, attention=attention(standing), completeness=self._completeness(),
             next_due=self._next_due(planning.MASTER), unreadable=self.unreadable_reasons(),
             withdrawn=self._withdrawn(), mends=self._ledger.mends(MOST_MENDS),
+            drift=self.drift(limit=MOST_DRIFT), incidents=self.incidents(),
             definitions=self._definitions(), published=self._stands(),
             rules_version=RULES_VERSION, python=platform.python_version(),
         )  # fmt: skip

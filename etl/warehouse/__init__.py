@@ -118,6 +118,9 @@ class Session(Protocol):
     def run(self, sql: str, params: Sequence[Any] = ()) -> None:
         """A statement without an answer."""
 
+    def insert(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Rows of all of a table's columns."""
+
     def temporary(self, name: str, select: str) -> None:
         """Keep a SELECT's rows under `name` for the rest of this session."""
 

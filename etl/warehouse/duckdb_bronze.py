@@ -104,8 +104,8 @@ class Bronze(Held):
         return batch
 
     def _insert_lines(self, session: DuckDBSession, batch: Batch, landing: Landing) -> None:
-        session.many(
-            "insert into quarantine.unreadable_lines values (?, ?, ?, ?, ?)",
+        session.insert(
+            "quarantine.unreadable_lines",
             [
                 (batch.source, batch.batch_id, line.line_number, line.raw, line.reason)
                 for line in landing.unreadable
@@ -182,8 +182,8 @@ class Bronze(Held):
             session.run(
                 "insert into bronze._mends values (?, ?, ?)", [change.mend_id, version, change.message]
             )
-            session.many(
-                f"insert into bronze._corrections values ({', '.join('?' * 11)})",  # noqa: S608
+            session.insert(
+                "bronze._corrections",
                 [
                     (
                         contract.source, row.place.batch_id, row.place.row_number, row.place.correction,
@@ -193,13 +193,11 @@ class Bronze(Held):
                     for row in change.corrections
                 ],
             )  # fmt: skip
-            session.many(
-                f"insert into bronze._marks values ({', '.join('?' * 10)}, null, null, null)",  # noqa: S608
-                [
-                    (contract.source, mark.kind, *mark.place, change.reason, change.author, at, change.mend_id, version)
-                    for mark in change.marks
-                ],
-            )  # fmt: skip
+            unlifted = (None, None, None)
+            given = (change.reason, change.author, at, change.mend_id, version, *unlifted)
+            session.insert(
+                "bronze._marks", [(contract.source, mark.kind, *mark.place, *given) for mark in change.marks]
+            )
             session.many(
                 "update bronze._marks set lifted_at = ?, lifted_by = ?, lifted_version = ? "
                 "where kind = ? and batch_id = ? and row_number = ? and correction = ? and lifted_at is null",

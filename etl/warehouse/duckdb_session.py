@@ -13,6 +13,7 @@ import duckdb
 from etl.settings import Settings
 from etl.warehouse.duckdb_sql import CUT, PUT, faults, literal, os_faults, physical, quoted, side
 
+ROWS_AT_ONCE = 500
 HEADER_BYTES = 3 * 4096  # of a DuckDB file; a shorter one holds nothing yet
 
 
@@ -37,6 +38,14 @@ class DuckDBSession:
         if params:
             with faults():
                 self._cursor.executemany(sql, [list(values) for values in params])
+
+    def insert(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Rows of all of a table's columns, many at a time: one statement for each row takes four times as long."""
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            chunk = rows[start : start + ROWS_AT_ONCE]
+            marks = f"({', '.join('?' * len(chunk[0]))})"
+            values = [value for row in chunk for value in row]
+            self.run(f"insert into {table} values {', '.join([marks] * len(chunk))}", values)  # noqa: S608
 
     def temporary(self, name: str, select: str) -> None:
         """Keep a SELECT's rows for the rest of this session; spills to disk when memory runs short."""

@@ -16,7 +16,7 @@ import pytest
 from etl.model import RunState
 from etl.service import Service
 from etl.settings import Settings
-from tests.contents import TABLES, contents
+from tests.contents import PUBLISHED, TABLES, contents
 from tests.faults.forked import Forked
 from tests.faults.processes import serving, until
 from tests.templates import MEMORY
@@ -27,7 +27,6 @@ MASTER = "master_etl_orchestrator"
 KILLS = 15  # in a series; each series has a workspace of its own
 SERIES = range(1 if TIMES == 1 else -(-10 * TIMES // KILLS))
 SALES_IN_A_FILE = 400
-PUBLISHED = tuple(table for table in TABLES if not table.startswith(("bronze.", "quarantine.unreadable")))
 Shown = dict[str, list[tuple[Any, ...]]]
 
 

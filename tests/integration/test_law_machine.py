@@ -27,7 +27,7 @@ from etl.mends import Edit, MendState, Requested, RowPlace
 from etl.model import RunState
 from etl.service import Service, start_service
 from tests import against, oracle
-from tests.contents import LAYERS, TABLES, contents, succeeded
+from tests.contents import LAYERS, contents, succeeded
 from tests.dirty import CUSTOMER, FOLDER, SALE, SOUND_CUSTOMER, SOUND_SALE, exports
 from tests.mended import DISCARDED, Mended, turned
 from tests.oracle import COLUMNS, CRM, ERP, Fields, Place
@@ -35,7 +35,6 @@ from tests.templates import Template, contracts
 from tests.times import tries
 from tests.workspaces import QUICK, land, opened
 
-ASIDE = ("quarantine._aside_crm_customers", "quarantine._aside_erp_sales")
 PICK = st.integers(0, 99)
 FILES = st.lists(exports(), max_size=2)
 
@@ -270,7 +269,7 @@ def shown(service: Service) -> dict[str, Any]:
     """Every table, and the accounts."""
     accounts = service.accounts()
     return {
-        **contents(service, (*TABLES, *ASIDE)),
+        **contents(service),
         "rows": sorted(accounts.row_batches, key=lambda account: account.batch_id),
         "money": sorted(accounts.money_batches, key=lambda account: account.batch_id),
     }

@@ -196,7 +196,11 @@ def test_withdrawing_the_parents_puts_their_children_into_quarantine(settings: S
 
 
 def test_a_batch_is_read_again_under_todays_contract(settings: Settings) -> None:
-    land(settings, "crm/crm_customers_2.csv", "customer_id,customer_name,mail,region\n8,Ed,ed@example.com,WEST\n")
+    land(
+        settings,
+        "crm/crm_customers_2.csv",
+        "customer_id,customer_name,mail,region\n8,Ed,ed@example.com,WEST\n",
+    )
     contract = settings.project / "contracts" / "crm_customers.odcs.yaml"
     wanted = "select email from silver.customers_clean where customer_id = 8"
     with opened(settings) as service:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from etl.errors import FileRefused
-from etl.model import Dialect
+from etl.model import Dialect, Severity
 from etl.reader import survey, surveying
 from tests.reading import SALES, Desk, contract, with_aliases
 
@@ -93,6 +93,15 @@ def test_missing_and_unknown_columns_are_told(desk, extra):
     found = desk.read(b"b,x,a,\n2,9,1,\n" + extra, contract("a", "b", "c", required=["a"]))
     assert found.rows == {2: ("1", "2", None)}
     assert (found.result.missing, found.result.unknown) == (("c",), ("x", "(column 4, no name)"))
+
+
+def test_a_column_that_only_warns_when_it_is_blank_may_be_missing(desk):
+    given = contract("a", "b", "c")
+    with pytest.raises(FileRefused, match="has no column 'c'"):
+        desk.read(b"a,b\n1,2\n", given)
+    warned = replace(given.column("c"), severities=(("present", Severity.WARN),))
+    found = desk.read(b"a,b\n1,2\n", replace(given, columns=(*given.columns[:2], warned)))
+    assert (found.rows, found.result.missing) == ({2: ("1", "2", None)}, ("c",))
 
 
 EVOLVING = replace(contract("a", "b", "c", required=["a"]), unknown_columns="evolve")

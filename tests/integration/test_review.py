@@ -16,6 +16,7 @@ from etl.model import CheckState, RunState, TaskState
 from etl.service import Service
 from etl.settings import Settings, read_settings
 from etl.warehouse import duckdb as duckdb_warehouse
+from etl.warehouse import duckdb_held
 from tests.workspaces import CUSTOMERS, SALES, few_files, land, opened, run, workspace
 
 ANALYTICS = "gold/customer_analytics.sql"
@@ -250,7 +251,7 @@ def test_a_query_without_end_is_stopped(settings: Settings, monkeypatch: pytest.
 def test_the_version_read_before_a_publication_does_not_stand_after_it(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    newest, has_read, published = duckdb_warehouse._newest, threading.Event(), threading.Event()
+    newest, has_read, published = duckdb_held.newest, threading.Event(), threading.Event()
     with opened(settings) as service:
         run(service)
         asking = threading.Thread(target=service.version)
@@ -262,7 +263,7 @@ def test_the_version_read_before_a_publication_does_not_stand_after_it(
                 published.wait(20)
             return found
 
-        monkeypatch.setattr(duckdb_warehouse, "_newest", read_then_dawdle)
+        monkeypatch.setattr(duckdb_warehouse, "newest", read_then_dawdle)
         land(settings, "crm/crm_customers_2.csv", CUSTOMERS + "90,Al,,WEST\n")
         monkeypatch.setattr(service._warehouse, "_version", None)  # not known, so that it is read
         asking.start()

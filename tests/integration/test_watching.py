@@ -185,8 +185,8 @@ def test_the_rows_of_each_batch_and_what_is_expected_next_can_be_asked(
     bring(service, settings, day, *[300] * 7)
     service.mark_incident("crm_customers", day.now.date(), "x")
     found = next(volume for volume in service.volumes() if volume.source == "crm_customers")
-    assert [load.rows for load in found.loads] == [3, *[300] * 7]
-    assert [load.left_out for load in found.loads] == [*[False] * 7, True]
+    assert [one.load.rows for one in found.batches] == [3, *[300] * 7]
+    assert [one.load.left_out for one in found.batches] == [*[False] * 7, True]
     assert (found.expected.batches, found.expected.low, found.expected.high) == (7, 225, 375)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from html import escape
+import re
+from html import escape, unescape
+from urllib.parse import parse_qsl
 
 import pytest
 
 from etl.errors import MetaLayerError
 from etl.service import Service
-from tests.pages.screens import HOSTILE, Page
+from etl.service.terms import TERMS
+from tests.pages.screens import HOSTILE, Page, Screen
+from ui import words
 
 
 def test_an_empty_workspace_has_nothing_to_examine(page: Page, empty: Service) -> None:
@@ -44,6 +48,66 @@ def test_each_file_has_its_own_account(page: Page, mixed: Service) -> None:
     text = page("quality").text
     assert "crm/crm_customers_2.csv" in text
     assert "erp/erp_sales.csv" in text
+
+
+def links(screen: Screen) -> dict[str, str]:
+    """Where the numbers of the page lead, by address; the number as it reads."""
+    found = re.findall(r'<a class="to" href="([^"]+)"[^>]*>([^<]+)</a>', screen.html)
+    return {unescape(address): text for address, text in found}
+
+
+def test_every_number_of_the_accounts_leads_to_as_many_rows(page: Page, mixed: Service) -> None:
+    totals = {(account.source, account.batch_id): account for account in mixed.accounts().row_totals}
+    totals |= {(account.source, account.batch_id): account for account in mixed.accounts().row_batches}
+    followed = set()
+    for address, text in links(page("quality")).items():
+        query = dict(parse_qsl(address.removeprefix("?")))
+        place = (query.get("source", ""), query.get("batch", ""))
+        if place in totals and query["rows"] in TERMS and "$" not in text:
+            count = getattr(totals[place], query["rows"])
+            assert text.split()[0] == f"{count:,}"
+            assert len(mixed.rows_in(place[0], query["rows"], place[1]).rows) == count
+            followed.add(query["rows"])
+    assert followed == {"bronze", "silver", "superseded", "quarantined", "unreadable"}
+
+
+def test_a_number_leads_to_its_rows_with_their_file_line_and_way(page: Page, mixed: Service) -> None:
+    screen = page("quality", rows="superseded", source="crm_customers")
+    assert "Superseded rows of crm_customers" in screen.text
+    assert "1, as the account says" in screen.text
+    (frame,) = (found.value for found in screen.app.dataframe if "_because" in found.value)
+    assert frame["_path"].tolist() == ["crm/crm_customers.csv"]
+    assert frame["_row_number"].tolist() == [4]
+    assert frame["_way"].tolist() == ["explain?table=silver.customers_clean&key=3"]
+    assert "csv-superseded-crm_customers" in screen.keys("download_button")
+    assert words.ROW_ACCOUNT_LEAD not in screen.text
+
+
+def test_rows_of_all_sources_come_in_a_table_each(page: Page, mixed: Service) -> None:
+    text = page("quality", rows="quarantined").text
+    assert "Quarantined rows of crm_customers" in text
+    assert "Quarantined rows of erp_sales" in text
+
+
+def test_lines_lead_to_the_files_with_what_each_line_is(page: Page, mixed: Service) -> None:
+    screen = page("quality", rows="lines", source="erp_sales")
+    assert "erp/erp_sales_2.csv 3 1 0 0 1 1 0" in screen.text
+    assert "crm/crm_customers.csv 4" not in screen.text
+
+
+def test_gold_stands_beside_the_silver_it_adds_up(page: Page, mixed: Service) -> None:
+    assert (
+        "customer_analytics total_revenue $100.00 sales_clean sale_amount $100.00 $0.00"
+        in page("quality").text
+    )
+    screen = page("quality", rows="gold.customer_analytics")
+    (frame,) = (found.value for found in screen.app.dataframe if "total_revenue" in found.value)
+    assert sum(frame["total_revenue"]) == 100
+
+
+def test_an_address_that_asks_for_no_term_shows_the_accounts(page: Page, mixed: Service) -> None:
+    assert words.ROW_ACCOUNT_LEAD in page("quality", rows="lost").text
+    assert "There are no such rows now" in page("quality", rows="pending").text
 
 
 def test_checks_are_filtered_by_state(page: Page, healthy: Service) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
+from etl.facts import Accounts
 from etl.service import Service
+from etl.wire import from_plain
 from tests.pages.screens import Page
 from tests.workspaces import run
 
@@ -63,3 +67,45 @@ def test_a_newer_run_shows_the_newest_report(page: Page, blocked: Service) -> No
 
 def test_a_report_with_warnings_is_ready_but_not_green(page: Page, mixed: Service) -> None:
     assert page("report").tones == ["warned"]
+
+
+def test_the_digest_on_the_screen_is_that_of_every_form(page: Page, mixed: Service) -> None:
+    kept = mixed.report()
+    assert kept is not None
+    assert kept.digest in page("report").text
+    for form in ("md", "html", "json"):
+        assert kept.digest in mixed.report_text(kept.report_id, form)
+
+
+def test_the_json_form_can_be_read_again_and_has_the_figures_of_the_accounts(mixed: Service) -> None:
+    evidence = json.loads(mixed.report_text(None, "json"))["evidence"]
+    assert in_order(from_plain(Accounts, evidence["accounts"])) == in_order(mixed.accounts())
+    assert {file["path"]: file["sha256"] for file in evidence["files"]} == {
+        batch.path: batch.sha256 for batch in mixed.batches()
+    }
+    assert [(c["check"], c["examined"], c["failing"]) for c in evidence["checks"]] == [
+        (c.check, c.result.examined, c.result.failing) for c in mixed.checks()
+    ]
+
+
+def in_order(found: Accounts) -> dict[str, object]:
+    """Every record of the accounts; in which order they come is not promised."""
+    return {
+        name: sorted(map(repr, part)) if isinstance(part, tuple) else part
+        for name, part in vars(found).items()
+    }
+
+
+def test_nothing_is_unexplained_and_an_empty_section_says_none(page: Page, mixed: Service) -> None:
+    text = page("report").text
+    assert "Unexplained: 0 lines, 0 rows, 0.00 USD." in text
+    assert "Nobody has mended anything. None." in text
+
+
+def test_a_refused_file_is_in_the_report_with_its_reason(mixed: Service) -> None:
+    kept = mixed.report()
+    assert kept is not None
+    (files,) = (section for section in kept.sections if section.title == "Files")
+    states = {row[0]: row[-1] for row in files.rows}
+    assert states["erp/erp_sales.csv"] == "landed"
+    assert states["erp/erp_sales_3.csv"] == f"refused: {mixed.accounts().refused[0].reason}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from etl.errors import MetaLayerError
 from etl.facts import Finding, Resources, ServiceFacts
+from etl.inject import Caught, Copied, FaultKind, Injection, Planted
 from etl.model import CheckState
 from etl.service import Service
+from ui import reads_system, words_injection
 from ui import system as parts
 from ui import words_system as words
 
@@ -93,3 +96,64 @@ def test_an_engine_that_did_not_start_is_one_problem(page, unstartable: MetaLaye
     screen = page(PAGE)
     assert len(screen.verdicts) == 1
     assert "erp_sales.odcs.yaml" in screen.text
+
+
+CAUGHT = Planted(
+    FaultKind.BELOW, "erp_sales", "quantity, line 3", "minimum 1", Caught.YES, "quarantine: below 1"
+)
+MISSED = replace(CAUGHT, caught=Caught.NO, caught_by="", note="its row was taken for valid")
+UNTRIED = replace(CAUGHT, caught=Caught.UNTRIED, caught_by="", note="nothing has landed")
+
+
+def injection(*faults: Planted) -> Injection:
+    return Injection(NOW, 6.0, (Copied("erp_sales", "erp/erp_sales.csv", 4, True),), faults)
+
+
+def test_the_checks_are_grey_until_they_were_checked(page, mixed: Service) -> None:
+    screen = page(PAGE)
+    assert words_injection.NEVER in screen.text
+    assert screen.tones.count("passed") <= 1  # the page's own verdict at most
+
+
+def test_a_button_plants_faults_and_shows_what_caught_each_kind(page, mixed: Service) -> None:
+    screen = page(PAGE).click("inject")
+    assert words_injection.STARTED in screen.toasts
+    assert words_injection.RUNNING in screen.text
+    wait_until_checked()
+    screen = page(PAGE)
+    found = reads_system.checking().found
+    assert found is not None
+    assert found.well
+    assert f"All {found.caught} planted faults were caught" in screen.text
+    assert all(kind.capitalize() in screen.text for kind in reads_system.by_kind(found))
+    assert "Below minimum check_circle 2 of 2 quarantine" in screen.text
+
+
+def test_what_keeps_the_checks_from_being_checked_is_told_with_what_to_do(page, empty: Service) -> None:
+    page(PAGE).click("inject")
+    wait_until_checked()
+    assert "nothing to copy" in page(PAGE).text
+
+
+def wait_until_checked() -> None:
+    give_up_at = time.monotonic() + 120
+    while reads_system.checking().running:
+        assert time.monotonic() < give_up_at
+        time.sleep(0.05)
+
+
+def test_one_fault_that_nothing_caught_makes_it_red_and_is_named_first(page, mixed: Service) -> None:
+    reads_system.checking().found = injection(replace(CAUGHT, kind=FaultKind.ORPHAN), CAUGHT, MISSED)
+    screen = page(PAGE)
+    assert "1 fault of 3 passed unnoticed" in screen.text
+    assert "Below minimum in erp_sales, quantity, line 3 its row was taken for valid" in screen.text
+    kinds = screen.text.partition("Kind of fault")[2]
+    assert kinds.index("Below minimum cancel 1 of 2") < kinds.index("Unknown foreign key check_circle 1 of 1")
+    assert "failed" in screen.tones
+
+
+def test_faults_that_could_not_be_planted_are_never_green() -> None:
+    assert words_injection.summary(injection(UNTRIED))[0] == "unexamined"
+    assert words_injection.counted([UNTRIED]) == ("unexamined", "not tried")
+    assert words_injection.counted([UNTRIED, CAUGHT]) == ("passed", "1 of 1")
+    assert "1 fault could not be planted here" in words_injection.summary(injection(CAUGHT, UNTRIED))[2]

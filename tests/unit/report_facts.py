@@ -146,7 +146,7 @@ def mend(**changes: Any) -> Mend:
         NOW,
         MendState.APPLIED,
     )
-    return replace(found, **changes)
+    return replace(found, **{"rows": 1, **changes})
 
 
 def stands(table: str, **changes: Any) -> Published:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import replace
@@ -9,20 +10,29 @@ from decimal import Decimal
 
 import pytest
 
+from etl.drift import Drift, DriftKind
 from etl.errors import UsageError
-from etl.facts import Accounts, Report, ReportSection, SystemFacts
+from etl.facts import Accounts, Report, ReportSection, SystemFacts, UnreadableCount
+from etl.mends import Edit, MendKind, MendState, RowPlace
 from etl.model import Attempt, CheckState, RunState, TaskState
 from etl.report import ReportInput, build_report, render, report_from_dict, report_to_dict
+from etl.volume import Incident
+from etl.wire import from_plain
 from tests.unit.report_facts import (
     NOW,
     accounts,
     check,
     given,
+    landed,
     make_run,
+    mend,
     money_account,
     never_built,
     products,
+    refused,
     regions,
+    row_account,
+    stands,
 )
 
 IN_ORDER = (
@@ -48,6 +58,8 @@ IN_ORDER = (
     "Quarantine by reason",
     "Unreadable lines by reason",
     "Mends",
+    "Schema drift",
+    "Incidents",
     "Files",
     "Contracts and gold files",
     "Published tables",
@@ -85,6 +97,8 @@ def nothing_yet() -> ReportInput:
         products=None,
         completeness=(),
         next_due=None,
+        batches=(),
+        published=(),
         pipelines=(replace(facts.pipelines[0], last_run=None, next_due=None),),
         workspace=replace(facts.workspace, version=0, published_at=None),
         system=SystemFacts((), (), facts.system.now, (), (), None),
@@ -255,6 +269,220 @@ def test_markdown_keeps_a_cell_on_one_line_and_in_its_column() -> None:
 def test_every_markdown_table_has_as_many_cells_as_columns() -> None:
     for found in build_report(given()).sections:
         assert all(len(row) == len(found.columns) for row in found.rows), found.title
+
+
+def test_what_is_not_explained_is_said_as_a_number() -> None:
+    found = section(given(accounts=accounts(money_batches=(money_account(batch_id="b1"),))), "Unexplained")
+    assert found.state == CheckState.PASSED
+    assert found.rows == (
+        ("Lines of the files", "11", "0"),
+        ("Rows and corrections", "10", "0"),
+        ("Amounts in USD", "1,000.00 USD", "0.00 USD"),
+    )
+
+
+def test_gaps_of_opposite_sign_do_not_make_up_for_each_other() -> None:
+    batches = (row_account(batch_id="b1", silver=9), row_account(batch_id="b2", silver=11))
+    sums = (
+        money_account(batch_id="b1", silver=Decimal("999.99")),
+        money_account(batch_id="b2", silver=Decimal("1000.01")),
+    )
+    found = section(given(accounts=accounts(row_batches=batches, money_batches=sums)), "Unexplained")
+    assert found.state == CheckState.FAILED
+    assert [row[-1] for row in found.rows] == ["0", "2", "0.02 USD"]
+
+
+def test_amounts_of_different_currencies_are_not_added_up() -> None:
+    sums = (money_account(batch_id="b1"), money_account(batch_id="b2", currency="EUR"))
+    found = section(given(accounts=accounts(money_batches=sums)), "Unexplained")
+    assert [row[1] for row in found.rows[2:]] == ["1,000.00 USD", "1,000.00 EUR"]
+
+
+def test_each_batch_has_its_own_line_with_every_term() -> None:
+    mended = row_account(
+        batch_id="b1",
+        corrections=2,
+        silver=4,
+        superseded=3,
+        quarantined=2,
+        discarded=1,
+        withdrawn=1,
+        pending=1,
+    )
+    facts = given(accounts=accounts(row_totals=(replace(mended, batch_id=""),), row_batches=(mended,)))
+    found = section(facts, "Flow consistency: row accounts")
+    terms = ("10", "2", "4", "3", "2", "1", "1", "1", "0", "closes")
+    assert found.columns[2:] == (
+        "Bronze", "Corrections", "Silver", "Superseded", "Quarantined", "Discarded", "Withdrawn", "Pending",
+        "Unexplained", "Account",
+    )  # fmt: skip
+    assert found.rows == (
+        ("erp_sales", "all", *terms),
+        ("erp_sales", "erp/erp_sales.csv (b1)", *terms),
+    )
+
+
+def test_a_feed_that_stops_at_bronze_has_lines_but_no_rows_to_place() -> None:
+    alone = row_account(source="legacy", bronze_only=True, silver=0)
+    facts = given(accounts=accounts(row_totals=(row_account(), alone)))
+    assert [row[0] for row in section(facts, "Flow consistency: line").rows] == [
+        "erp_sales",
+        "erp_sales",
+        "legacy",
+    ]
+    rows = section(facts, "Flow consistency: row accounts")
+    assert "Kept in bronze only: legacy." in rows.lead
+    assert {row[0] for row in rows.rows} == {"erp_sales"}
+
+
+def test_every_check_comes_with_what_it_examined_and_its_query() -> None:
+    asked = check(query="select * from silver.sales_clean where sales_id is null", failing=0)
+    facts = given(checks=(asked, check("row_account")))
+    assert [row[:2] for row in section(facts, "Every check").rows] == [
+        ("1", "key_unique"),
+        ("2", "row_account"),
+    ]
+    found = section(facts, "Queries of the checks")
+    assert found.rows == (("1", "key_unique", "select * from silver.sales_clean where sales_id is null"),)
+    assert "1 check without a query is counted by the engine itself" in found.lead
+
+
+def test_what_was_not_examined_is_listed_with_the_reason() -> None:
+    empty = check("fresh_enough", examined=0, message="The contract makes no promise.")
+    old = check("region_known", version=2)
+    facts = given(tables=(*given().tables, never_built("gold.monthly_revenue")), checks=(empty, old, check()))
+    assert section(facts, "Not examined").rows == (
+        ("gold.monthly_revenue", "Never built."),
+        ("fresh_enough (silver.sales_clean)", "The contract makes no promise."),
+        ("region_known (silver.sales_clean)", "Its result is of an older version."),
+    )
+    assert section(given(), "Not examined").rows == ()
+
+
+def test_unreadable_lines_are_counted_by_reason_with_what_became_of_them() -> None:
+    lines = (UnreadableCount("erp_sales", "a quote is not closed", 5, 2, 1),)
+    found = section(given(unreadable=lines), "Unreadable")
+    assert found.rows == (("erp_sales", "a quote is not closed", "5", "2", "1"),)
+
+
+def test_each_file_is_named_by_its_whole_hash_and_its_state() -> None:
+    batches = (
+        landed(),
+        landed(batch_id="b3", path="erp/wrong.csv", sha256="b" * 64),
+        refused("erp/picture.csv"),
+    )
+    found = section(given(batches=batches, withdrawn=frozenset({"b3"})), "Files")
+    assert [(row[0], row[1], row[-1]) for row in found.rows] == [
+        ("erp/erp_sales.csv", "a" * 64, "landed"),
+        ("erp/wrong.csv", "b" * 64, "withdrawn"),
+        ("erp/picture.csv", "00", "refused: it has no header"),
+    ]
+
+
+def test_a_mend_tells_who_when_what_and_why() -> None:
+    taken_back = mend(
+        mend_id="m2", kind=MendKind.WITHDRAW, batch_id="b1", edits=(), rows=0, author="", reason="the wrong month",
+        state=MendState.WAITING,
+    )  # fmt: skip
+    found = section(given(mends=(taken_back, mend())), "Mends")
+    at = "2026-11-23 06:00:00 UTC"
+    assert found.rows == (
+        (at, "–", "withdraw batch b1", "erp_sales", "0", "the wrong month", "waiting"),
+        (at, "ada", "correct rows", "erp_sales", "1", "typed wrong", "applied"),
+    )
+
+
+def test_the_evidence_names_the_columns_that_a_correction_changed_but_not_their_values() -> None:
+    edit = Edit(RowPlace("b1", 3), (("email", "ada@example.com"),))
+    (found,) = build_report(given(mends=(mend(edits=(edit,)),))).evidence["mends"]
+    assert found["edits"] == [
+        {"place": {"batch_id": "b1", "row_number": 3, "correction": 0}, "columns": ["email"], "raw": False}
+    ]
+    assert "ada@example.com" not in json.dumps(found)
+
+
+def test_a_column_that_came_otherwise_is_told_without_the_values_in_it() -> None:
+    renamed = Drift(
+        "erp_sales", "b1", "erp/a.csv", NOW, "amount", DriftKind.RETYPED, "whole", "text", "secret", "Look."
+    )
+    found = section(given(drift=(renamed,)), "Schema drift")
+    assert found.state == CheckState.WARNED
+    assert found.rows[0][3:] == ("amount", "retyped: whole to text", "Look.", "NO")
+    assert "secret" not in json.dumps(build_report(given(drift=(renamed,))).evidence)
+
+
+def test_a_marked_day_is_an_incident() -> None:
+    day = Incident("erp_sales", NOW.date(), "half a day's sales", "ada", NOW)
+    assert section(given(incidents=(day,)), "Incidents").rows[0][:4] == (
+        "2026-11-23", "erp_sales", "half a day's sales", "ada",
+    )  # fmt: skip
+
+
+def test_a_table_made_by_an_older_definition_is_told() -> None:
+    older = stands("silver.sales_clean", fingerprint="0" * 64)
+    found = section(given(published=(stands("bronze.erp_sales_raw"), older)), "Published tables")
+    assert [(row[0], row[-1]) for row in found.rows] == [
+        ("bronze.erp_sales_raw", "–"),
+        ("silver.sales_clean", "an older one"),
+    ]
+    assert section(given(), "Published tables").rows[-1][-1] == "as today"
+
+
+def test_a_section_without_rows_says_none_in_every_form() -> None:
+    report = build_report(nothing_yet())
+    assert any(found.columns and not found.rows for found in report.sections)
+    for found in report.sections:
+        shown = replace(report, sections=(found,))
+        if found.columns and not found.rows:
+            assert "None." in render(shown, "md").split("\n## ")[1], found.title
+            assert "<p>None.</p>" in render(shown, "html").split("<main>")[1], found.title
+
+
+def test_all_forms_carry_the_digest_that_the_json_form_proves() -> None:
+    report = build_report(given(), report_id=4)
+    document = json.loads(render(report, "json"))
+    del document["digest"], document["report_id"]
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert hashlib.sha256(canonical.encode()).hexdigest() == report.digest
+    assert report.digest in render(report, "md")
+    assert render(report, "html").count(report.digest) == 2, (
+        "on the screen and at the foot of each printed page"
+    )
+
+
+def test_the_number_of_a_report_is_no_part_of_its_digest_but_every_fact_is() -> None:
+    plain = build_report(given())
+    assert build_report(given(), report_id=9).digest == plain.digest
+    assert build_report(given(accounts=accounts(row_batches=()))).digest != plain.digest
+
+
+def test_a_report_from_before_digests_says_so() -> None:
+    old = replace(build_report(given()), digest="", evidence={})
+    assert "Digest (SHA-256): `none`" in render(old, "md")
+
+
+def test_nothing_but_a_digest_gets_into_the_styles() -> None:
+    page = render(replace(build_report(given()), digest='"; } </style><script>'), "html")
+    assert "<script" not in page
+    assert page.count("</style>") == 1
+
+
+def test_the_evidence_is_the_accounts_to_the_last_digit() -> None:
+    long = Decimal("90071992547409930.0123456789")
+    facts = given(accounts=accounts(money_totals=(money_account(bronze=long, silver=long),)))
+    plain = json.loads(json.dumps(build_report(facts).evidence))
+    assert from_plain(Accounts, plain["accounts"]) == facts.accounts
+
+
+def test_the_evidence_holds_no_float() -> None:
+    def floats(value: object) -> list[float]:
+        if isinstance(value, dict):
+            return [found for item in value.values() for found in floats(item)]
+        if isinstance(value, list):
+            return [found for item in value for found in floats(item)]
+        return [value] if isinstance(value, float) else []
+
+    assert floats(report_to_dict(build_report(given(mends=(mend(),))))) == []
 
 
 def test_the_sample_is_called_synthetic_in_every_form() -> None:

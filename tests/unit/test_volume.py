@@ -87,14 +87,14 @@ def test_the_newest_batch_is_compared_with_those_before_it(rows: int, failing: i
 def test_every_batch_of_a_landing_is_compared_with_those_before_it() -> None:
     found = examine(loads(*[1000] * 8, 1100, 90, 2500), {"b8", "b9", "b10"})
     assert found.compared == 3
-    assert [load.rows for load, _ in found.odd] == [90, 2500]
+    assert [one.load.rows for one in found.odd] == [90, 2500]
     assert "and 1 batch more out of range" in found.message
 
 
 def test_a_first_landing_of_many_files_compares_those_that_have_enough_before_them() -> None:
     found = examine(loads(*[1000] * 9, 50), {f"b{day}" for day in range(10)})
     assert found.compared == 10 - LEAST_BATCHES
-    assert [load.rows for load, _ in found.odd] == [50]
+    assert [one.load.rows for one in found.odd] == [50]
 
 
 def test_a_day_marked_as_an_incident_does_not_count() -> None:

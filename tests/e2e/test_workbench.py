@@ -1,0 +1,137 @@
+"""The whole way of mending in a browser: load the dirty sample, write into a quarantined row, preview, replay, look."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, ViewportSize, expect
+
+from tests.e2e.browser import Visit
+from tests.e2e.conftest import Visitor
+from tests.e2e.server import RUN_SECONDS, Server, in_folder, until, up
+
+ROW, PINNED = 38, 76  # px: the height of a row, and the width of the column that stays in sight
+TALL: ViewportSize = {"width": 1280, "height": 1600}  # the whole table and what stands below it
+KEY_MS = 120  # a hand; the table draws between two keys
+COLUMNS = ["reasons", "sales_id", "product_id", "customer_id", "quantity", "sale_date", "sale_amount"]
+NO_PIECES = "quality?tab=Quarantine&aside-source=erp_sales&aside-reason=quantity+is+below+1"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Server]:
+    """`up --sample` of its own: what is loaded and mended here stays so."""
+    with up(in_folder(tmp_path_factory.mktemp("workbench"), sample=True)) as started:
+        yield started
+
+
+@pytest.fixture
+def dirty(server: Server) -> Server:
+    """The dirty sample is loaded."""
+    if not server.call("workspace")["dirty_loaded"]:
+        server.call("load_dirty_sample")
+        until(server.at_rest, "the dirty sample to be taken in", RUN_SECONDS)
+    return server
+
+
+def card(shown: Visit) -> Locator:
+    return shown.page.locator(".st-key-card-quarantine")
+
+
+def write(shown: Visit, row: int, column: str, text: str) -> None:
+    """Go to a cell by keyboard, from the one that cannot be edited, and write into it."""
+    box = card(shown).get_by_test_id("stDataFrame").locator("canvas").first.bounding_box()
+    assert box is not None
+    shown.page.mouse.click(box["x"] + PINNED + ROW, box["y"] + ROW * (row + 1.5))
+    for _ in range(COLUMNS.index(column)):
+        shown.page.keyboard.press("ArrowRight", delay=KEY_MS)
+    shown.page.keyboard.type(text, delay=KEY_MS)
+    shown.page.keyboard.press("Enter", delay=KEY_MS)
+
+
+def tick(shown: Visit, row: int) -> None:
+    box = card(shown).get_by_test_id("stDataFrame").locator("canvas").first.bounding_box()
+    assert box is not None
+    shown.page.mouse.click(box["x"] + PINNED / 2, box["y"] + ROW * (row + 1.5))
+
+
+def closes(server: Server) -> bool:
+    accounts = server.call("accounts")
+    return all(total["closes"] for total in accounts["row_totals"] + accounts["money_totals"])
+
+
+def quarantined(server: Server) -> int:
+    return int(server.call("aside", source="erp_sales")["total"])
+
+
+def test_a_row_mended_in_the_browser_is_in_silver_and_the_account_still_closes(
+    server: Server, visit: Visitor
+) -> None:
+    bench: Visit = visit(server).open()
+    bench.button("Load the dirty sample").click()
+    expect(bench.toast(re.compile(r"Run \d+ .*succeeded"))).to_be_visible()
+    bench.page.set_viewport_size(TALL)
+    bench.open(NO_PIECES)
+    before = quarantined(server)
+    row = server.call("aside", source="erp_sales", reason="quantity is below 1")["rows"][0]
+    sale = int(dict(row["values"])["sales_id"])
+    write(bench, 0, "quantity", "0x")
+    expect(card(bench)).to_contain_text("Still quarantined")
+    write(bench, 0, "quantity", "3")
+    expect(card(bench)).to_contain_text("quantity: 0 → 3")
+    expect(card(bench)).to_contain_text("Goes to silver")
+    assert quarantined(server) == before, "a preview changes nothing"
+
+    card(bench).get_by_label("Note").fill("typed wrong")
+    bench.button("Replay 1 row").click()
+    expect(bench.toast(re.compile(r"Run \d+ \(Everything\) succeeded"))).to_be_visible()
+    expect(bench.page.get_by_text("Corrected 1 row of erp_sales: applied")).to_be_visible()
+
+    assert quarantined(server) == before - 1
+    found = server.call("select", sql=f"select quantity from silver.sales_clean where sales_id = {sale}")
+    assert found["rows"] == [[3]]
+    assert closes(server)
+    expect(bench.page.locator(".st-key-card-mends tbody tr").first).to_contain_text("typed wrong")
+
+    bench.open("quality")
+    expect(bench.page.get_by_text("Closes").first).to_be_visible()
+    assert bench.page.locator(".pill", has_text="Open").count() == 0
+    assert bench.failures() == []
+
+
+def test_a_row_discarded_with_a_reason_can_be_brought_back(dirty: Server, visit: Visitor) -> None:
+    bench: Visit = visit(dirty)
+    bench.page.set_viewport_size(TALL)
+    bench.open("quality?tab=Quarantine&aside-source=crm_customers")
+    before = dirty.call("aside", source="crm_customers")["total"]
+    tick(bench, 0)
+    bench.button("Discard 1 ticked").click()
+    asked = bench.page.get_by_role("dialog")
+    asked.get_by_role("button", name="Discard").click()
+    expect(asked).to_contain_text("Say why")
+    asked.get_by_role("textbox").fill("nobody knows who this is")
+    asked.get_by_role("button", name="Discard").click()
+    expect(bench.page.get_by_text("Discarded 1 row of crm_customers: applied")).to_be_visible()
+    expect(asked).to_have_count(0)
+    assert dirty.call("aside", source="crm_customers")["total"] == before - 1
+
+    bench.open("quality?tab=Quarantine&aside-source=crm_customers&aside=discarded")
+    bench.button("Restore all").click()
+    asked.get_by_role("button", name="Restore").click()
+    expect(bench.page.get_by_text("Restored 1 row of crm_customers: applied")).to_be_visible()
+    assert dirty.call("aside", source="crm_customers")["total"] == before
+    assert closes(dirty)
+    assert bench.failures() == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("where", ["tab=Quarantine", "tab=Quarantine&aside=unreadable", "tab=Batches"])
+def test_the_workbench_is_whole_and_no_wider_than_the_window(
+    dirty: Server, visit: Visitor, where: str, width: int, theme: str
+) -> None:
+    shown = visit(dirty, theme, width).open(f"quality?{where}")
+    expect(shown.page.get_by_text("could not be drawn")).to_have_count(0)
+    assert shown.failures() == []
+    assert shown.sideways() == []
