@@ -312,12 +312,15 @@ def _lost_lines(session: Session, contract: Contract, batch_id: str, side: Side 
     if side is None:
         return ""
     elsewhere = " union all ".join(
-        f"select _row_number from {table} where _batch_id = ?"  # noqa: S608
+        f"select _row_number, _correction from {table} where _batch_id = ?"  # noqa: S608
         for table in (side.silver, side.superseded, side.quarantine, side.aside)
     )
     found = session.rows(
-        f'select _row_number from bronze."{contract.bronze_table}" where _batch_id = ? '  # noqa: S608
-        f"and _row_number not in ({elsewhere}) order by 1 limit ?",
-        [*([batch_id] * 5), NAMED_AT_MOST],
+        f"select distinct _row_number from ("  # noqa: S608
+        f'select _row_number, 0 as _correction from bronze."{contract.bronze_table}" where _batch_id = ? '
+        "union all select row_number, correction from bronze._corrections where batch_id = ?) as owed "
+        f"where not exists (select 1 from ({elsewhere}) as found where found._row_number = owed._row_number "
+        "and found._correction = owed._correction) order by 1 limit ?",
+        [*([batch_id] * 6), NAMED_AT_MOST],
     )
     return f" (lines {', '.join(str(line) for (line,) in found)})" if found else ""

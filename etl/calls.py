@@ -117,6 +117,7 @@ ALLOWED_CALLS: Mapping[str, Mapping[str, Reader]] = {
     "unreadable": {"source": _text, "limit": _whole},
     "unreadable_reasons": {},
     "gold_totals": {},
+    "gold_row": {"table": _text, "key": _text, "limit": _whole},
     "rows_in": {"source": _text, "term": _text, "batch_id": _text, "limit": _whole},
     "sources": {},
     "batches": {"source": _text, "limit": _whole},

@@ -14,7 +14,7 @@ import ibis
 from ibis.expr import types as ir
 
 from etl.amounts import decimal_number, decimal_type, readable_amount, whole_number
-from etl.days import calendar_day, calendar_moment, quick_calendar_day
+from etl.days import calendar_day, calendar_moment, quick_calendar_day, quick_calendar_moment
 from etl.formats import as_pattern
 from etl.model import Cleaning, Column, Kind, Severity
 
@@ -62,8 +62,9 @@ def safe_cast(text: ir.StringValue, column: Column, dialect: str = "") -> ir.Val
             names = column.cleaning.month_names
             return ibis.coalesce(*(day(text, form, names) for form in column.cleaning.formats))
         case Kind.TIMESTAMP:
+            moment = quick_calendar_moment if dialect == "duckdb" else calendar_moment
             names = column.cleaning.month_names
-            return ibis.coalesce(*(calendar_moment(text, form, names) for form in column.cleaning.formats))
+            return ibis.coalesce(*(moment(text, form, names) for form in column.cleaning.formats))
         case Kind.BOOLEAN:
             word = text.lower()
             return ibis.cases(

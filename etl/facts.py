@@ -325,6 +325,31 @@ class Explained:
 
 
 @dataclass(frozen=True)
+class GoldRow:
+    """A row of gold and the silver rows of its key: how many, what they add up to, and some of them.
+
+    `own` is the gold row, or empty where no row has the key; `why_not` says why its rows cannot be followed.
+    """
+
+    table: str
+    key: str
+    own: Rows
+    why_not: str = ""
+    column: str = ""  # the total that is compared
+    gold: Decimal = Decimal(0)
+    source_table: str = ""
+    source_column: str = ""
+    count: int = 0
+    total: Decimal = Decimal(0)
+    rows: Rows = Rows((), (), ())  # the largest first
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the silver rows found add up to the gold row, to the last digit."""
+        return bool(self.own.rows) and not self.why_not and self.total == self.gold
+
+
+@dataclass(frozen=True)
 class ReportSection:
     """One section of the validation report: a lead sentence, then an optional table."""
 

@@ -6,20 +6,20 @@ import re
 
 _NAME = r"([^0-9 .,:/-]{2,20})"
 PARTS = {
-    "YYYY": "([0-9]{4})",
+    "YYYY": "([12][0-9]{3})",
     "YY": "([0-9]{2})",
     "MMMM": _NAME,
     "MMM": _NAME,
-    "MM": "([0-9]{2})",
-    "M": "([0-9]{1,2})",
-    "DD": "([0-9]{2})",
-    "D": "([0-9]{1,2})",
-    "HH": "([0-9]{2})",
-    "H": "([0-9]{1,2})",
-    "hh": "([0-9]{2})",
-    "h": "([0-9]{1,2})",
-    "mm": "([0-9]{2})",
-    "SS": "([0-9]{2})",
+    "MM": "(0[1-9]|1[0-2])",
+    "M": "(0?[1-9]|1[0-2])",
+    "DD": "(0[1-9]|[12][0-9]|3[01])",
+    "D": "(0?[1-9]|[12][0-9]|3[01])",
+    "HH": "([01][0-9]|2[0-3])",
+    "H": "([01]?[0-9]|2[0-3])",
+    "hh": "(0[1-9]|1[0-2])",
+    "h": "(0?[1-9]|1[0-2])",
+    "mm": "([0-5][0-9])",
+    "SS": "([0-5][0-9])",
     "f": "([0-9]{1,6})",
     "A": "([AaPp][Mm])",
 }
@@ -27,7 +27,7 @@ PARTS = {
 
 YEARS, MONTHS, DAYS = ("YYYY", "YY"), ("MMMM", "MMM", "MM", "M"), ("DD", "D")
 HOURS, MINUTES, SECONDS, FRACTIONS, HALVES = ("HH", "H", "hh", "h"), ("mm",), ("SS",), ("f",), ("A",)
-NAMED, HALF_DAY = ("MMMM", "MMM"), ("hh", "h")
+NAMED, HALF_DAY, OPEN = ("MMMM", "MMM"), ("hh", "h"), ("M", "D", "H", "h")
 SEPARATORS = "-/.:, TZ"
 _TOKEN = re.compile("|".join(PARTS))
 
@@ -59,11 +59,16 @@ def as_pattern(text: str) -> str:
 
 
 def spellings(names: tuple[tuple[str, ...], ...]) -> list[tuple[str, int]]:
-    """Every spelling of a month in the cases people write, with its number; English where no names are given."""
+    """What a month's name can be once a warehouse has made its letters small, with the month's number; English where
+    no names are given. Some warehouses only know A to Z.
+    """
     return [
         (spelt, month)
         for month, own in enumerate(names or ENGLISH, 1)
-        for spelt in dict.fromkeys(
-            case for one in own for case in (one, one.lower(), one.upper(), one.title())
-        )
+        for spelt in dict.fromkeys(small for one in own for small in _made_small(one))
     ]
+
+
+def _made_small(name: str) -> list[str]:
+    cases = (name, name.upper(), name.title())
+    return [name.lower(), *("".join(x.lower() if x.isascii() else x for x in case) for case in cases)]

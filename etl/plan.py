@@ -190,7 +190,7 @@ def _bronze_steps(bronze: Sequence[tuple[Table, str]], state: State) -> list[Ste
                 parent,
                 layer,
                 "full" if waiting else "skip",
-                f"{waiting} new files" if waiting else "nothing new",
+                f"{waiting} new file{'' if waiting == 1 else 's'}" if waiting else "nothing new",
             )
         )
         steps += [_ingest(table, parent, state) for table in tables]

@@ -238,7 +238,7 @@ def _read(
     problems: tuple[str, ...],
     version: int,
 ) -> Standing:
-    results = {(result.table, result.check): result for result in ledger.latest_checks()}
+    latest, check_history = ledger.kept_checks()
     batches = tuple(warehouse.batches())
     return Standing(
         catalog=catalog,
@@ -248,8 +248,8 @@ def _read(
         history=warehouse.history(HISTORY),
         sizes=warehouse.sizes(),
         accounts_read=warehouse.accounts(),
-        results=results,
-        result_history=ledger.check_history(),
+        results={(result.table, result.check): result for result in latest},
+        result_history=check_history,
         task_states=ledger.last_task_states(),
         version=version,
         now=clock(),

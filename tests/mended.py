@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
 from etl.model import MoneyAccount, RowAccount
 from tests import oracle
@@ -146,8 +145,3 @@ class Mended:
             "discarded": of(DISCARDED),
             "withdrawn": of(WITHDRAWN),
         }
-
-
-def turned(terms: Terms, **changed: Any) -> Terms:
-    """The terms with one of them turned."""
-    return replace(terms, **changed)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 
+from etl.layers.silver import SilverSQL
 from etl.settings import ROOT, Settings
 from tests.contents import succeeded
 from tests.oracle import CRM, ERP, Terms
@@ -22,9 +24,12 @@ class Template:
 
     memory = MEMORY
 
-    def __init__(self) -> None:
+    def __init__(self, *, only: Sequence[str] = ()) -> None:
+        """`only`: the contracts and gold files that its workspaces have; all the shipped ones if empty."""
+        self._only = only
+        self.compiled: dict[str, SilverSQL] = {}  # for services that are to share it
         self._folder = TemporaryDirectory(dir=MEMORY)
-        self._used, self._empty = (workspace(Path(self._folder.name) / name) for name in ("used", "empty"))
+        self._used, self._empty = (self._made(Path(self._folder.name) / name) for name in ("used", "empty"))
         few_files(self._used)
         with opened(self._used) as service:
             succeeded(service)
@@ -43,8 +48,15 @@ class Template:
 
     def workspace(self, folder: Path) -> Settings:
         """An empty workspace in `folder`."""
-        made = workspace(folder)
+        made = self._made(folder)
         shutil.copytree(self._empty.state, made.state)
+        return made
+
+    def _made(self, folder: Path) -> Settings:
+        made = workspace(folder)
+        for path in [*(made.project / "contracts").iterdir(), *(made.project / "gold").iterdir()]:
+            if self._only and path.name not in self._only:
+                path.unlink()
         return made
 
     def copy(self, settings: Settings, state: Path) -> Settings:

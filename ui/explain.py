@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui import data, row_links, state, widgets, words, words_explain
+from ui import data, explain_gold, row_links, state, widgets, words, words_explain
 from ui.widgets import card, icon, pill
 
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ Step = tuple[str, str]
 
 
 def tables(declared: Sequence[TableFacts]) -> list[TableFacts]:
-    """The tables that have rows to find: silver."""
-    return [table for table in declared if table.layer == "silver"]
+    """The tables that have rows to find: silver, then the gold that is published."""
+    silver = [table for table in declared if table.layer == "silver"]
+    return silver + [table for table in declared if table.layer == "gold" and table.key and table.rows]
 
 
 def wanted(found: Sequence[TableFacts]) -> tuple[TableFacts, str]:
@@ -66,7 +67,15 @@ def _joined(values: Sequence[object]) -> str:
 
 
 def way(table: TableFacts, key: str) -> None:
-    """Where the row is now, and how each line with this key got where it is."""
+    """Where the row is now, and how it got there."""
+    if table.layer == "gold":
+        explain_gold.row(table, key)
+    else:
+        _ways_of(table, key)
+
+
+def _ways_of(table: TableFacts, key: str) -> None:
+    """The way of each line with this key, one after the other."""
     found = data.living().explain(table.name, key)
     ways = list(_ways(found.steps))
     if not found.batch_id:

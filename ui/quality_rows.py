@@ -85,7 +85,7 @@ def _of_account(term: str, account: RowAccount) -> None:
         words_accounts.meaning(term),
         mark,
     ):
-        _table(frame, f"{term}-{source}", reads_accounts.silver_of(source), typed=term == "silver")
+        listed_rows(frame, f"{term}-{source}", reads_accounts.silver_of(source), typed=term == "silver")
         with st.container(horizontal=True, vertical_alignment="center"):
             _download(partial(reads_accounts.rows_as_csv, source, term, batch_id), f"{term}-{source}")
             st.html(f'<div class="ml sub num">{escape(words_accounts.listed(len(frame), count))}</div>')
@@ -100,7 +100,7 @@ def _download(made: Any, name: str) -> None:
     )  # fmt: skip
 
 
-def _table(frame: pd.DataFrame, name: str, table: TableFacts | None, *, typed: bool) -> None:
+def listed_rows(frame: pd.DataFrame, name: str, table: TableFacts | None, *, typed: bool) -> None:
     """Rows as they are kept; the way of each and its place come first."""
     seen = frame.copy()
     if table and set(table.key) <= set(frame.columns):
@@ -204,7 +204,7 @@ def _gold(table: TableFacts) -> None:
     """The rows of a gold table, each leading to what it is made of."""
     frame = data.rows(table.name, limit=reads_accounts.MOST_ROWS)
     with card("rows-gold", table.short, table.description or table.grain):
-        _table(frame, table.short, table, typed=True)
+        listed_rows(frame, table.short, table, typed=True)
         with st.container(horizontal=True, vertical_alignment="center"):
             _download(partial(_gold_as_csv, table.name), table.short)
             st.html(

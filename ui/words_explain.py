@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from ui import fmt
+
+if TYPE_CHECKING:
+    from etl.facts import GoldRow
 
 NO_TABLES = "No row to find yet"
 LAND_FILES = "Put files into the landing folder and run everything on Overview."
@@ -17,6 +22,10 @@ NOT_THERE_WHY = (
     "Neither bronze nor any correction holds it. Look at the unreadable lines and refused files on Quality."
 )
 BATCH = "All rows of this file"
+NO_GOLD_ROW = "No row of this table has the key."
+ADDS_UP = "Adds up"
+DIFFERS = "Differs"
+LARGEST_FIRST = "largest first"
 
 _SYMBOLS = {
     "file": "draft",
@@ -90,6 +99,17 @@ def versions(count: int) -> str:
     )
 
 
-def place(path: str, line: int | None) -> str:
-    """`erp/erp_sales.csv, line 3`."""
-    return f"{path}, line {fmt.count(line)}" if line else path
+def made_of(found: GoldRow, write: Callable[[Decimal], str]) -> str:
+    """`1,980 rows of sales_clean; their sale_amount adds up to $448,428.24. total_revenue says $448,428.24.`"""
+    short = found.source_table.split(".", 1)[-1]
+    return (
+        f"{fmt.count(found.count, 'row')} of {short}; their {found.source_column} adds up to {write(found.total)}. "
+        f"{found.column} says {write(found.gold)}."
+    )
+
+
+def shown_rows(shown: int, count: int) -> str:
+    """How many of the rows are listed."""
+    if shown == count:
+        return fmt.count(count, "row")
+    return f"The first {fmt.count(shown)} of {fmt.count(count, 'row')}, {LARGEST_FIRST}"

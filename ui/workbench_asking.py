@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
 
 import streamlit as st
 
@@ -47,12 +46,14 @@ def _body() -> None:
     if question is None:  # answered: a dialog runs without the page, which has to follow
         st.rerun()
         return
-    st.html(f'<div class="ml">{escape(question.lead)}</div><div class="ml sub">{words.REVERSIBLE}</div>')
+    # A dialog stands outside the page, where the colours of our own markup do not follow the theme.
+    st.text(question.lead)
+    st.caption(words.REVERSIBLE)
     with st.form("question", border=False, enter_to_submit=False):
         if question.reason_due:
             st.text_area(words.WHY, key=_REASON, max_chars=MOST_REASON, height=90)
         if st.session_state.get(_MISSING):
-            st.html(f'<div class="ml failed" role="alert">{words.WHY_MISSING}</div>')
+            st.error(words.WHY_MISSING)
         with st.container(horizontal=True):
             st.form_submit_button(question.yes, key="question-yes", type="primary", on_click=_answer)
             st.form_submit_button("Cancel", key="question-no", on_click=_close)

@@ -28,7 +28,8 @@ def history(mends: Sequence[Mend]) -> None:
 
 def _line(mend: Mend, paths: Mapping[str, str]) -> list[Cell]:
     tone, word = words.MEND_STATES.get(str(mend.state), ("unexamined", str(mend.state)))
-    why = words.joined([said for said in (mend.reason, mend.message) if said])
+    refusal = mend.message if mend.state == "refused" else ""
+    why = words.joined([said for said in (mend.reason, refusal) if said])
     run = f'<a href="runs?run={mend.run_id}" target="_self">{mend.run_id}</a>'
     return [
         words.mend(mend, paths.get(mend.batch_id, "")),

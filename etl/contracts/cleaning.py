@@ -32,7 +32,7 @@ def cleaning_of(
         value_map=tuple((key, str(value)) for key, value in custom.get("valueMap", {}).items()),
         decimal_comma=custom.get("decimalComma", False),
         thousands_separator=_thousands(section, custom),
-        currency_signs=texts(custom.get("currencySigns", ())),
+        currency_signs=_signs(section, custom),
         formats=_formats(section, kind, custom, options),
         negatives=_negatives(section, custom),
         percent=_percent(section, custom, decimals),
@@ -43,7 +43,7 @@ def cleaning_of(
 def _thousands(section: Section, custom: dict[str, Any]) -> str:
     separator = str(custom.get("thousandsSeparator", ""))
     decimal = "," if custom.get("decimalComma") else "."
-    if separator == decimal or separator.isdigit():
+    if separator == decimal or separator in {"+", "-"} or separator.isdigit():
         hint = (
             "Set decimalComma: true too, if decimals follow a comma."
             if separator == "."
@@ -51,6 +51,14 @@ def _thousands(section: Section, custom: dict[str, Any]) -> str:
         )
         refuse_at(section, "thousandsSeparator", f"{separator!r} is part of the number itself.", hint)
     return separator
+
+
+def _signs(section: Section, custom: dict[str, Any]) -> tuple[str, ...]:
+    signs = texts(custom.get("currencySigns", ()))
+    for sign in signs:
+        if sign.strip() in {"", "+", "-"} or any(letter.isdigit() for letter in sign):
+            refuse_at(section, "currencySigns", f"{sign!r} is part of the number itself.", "Leave it out.")
+    return signs
 
 
 def _formats(

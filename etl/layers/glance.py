@@ -82,5 +82,10 @@ def _beginning(path: Path, encoding: str) -> str:
         return raw.decode(
             "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding, errors="replace"
         )
-    except (MetaLayerError, OSError, EOFError, LookupError):  # the refusal itself tells what is wrong with the file
+    except (
+        MetaLayerError,
+        OSError,
+        EOFError,
+        LookupError,
+    ):  # the refusal itself tells what is wrong with the file
         return ""

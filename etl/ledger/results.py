@@ -26,20 +26,27 @@ class Results(Store):
 
     def latest_checks(self) -> tuple[CheckResult, ...]:
         """The newest result of every check, by table and name. Checks no longer declared are among them."""
-        with self._reading() as connection:
-            newest = [of_check[0].result_id for of_check in _newest_results(connection, 1).values()]
-            query = sa.select(check_results).where(check_results.c.result_id.in_(newest))
-            by_name = query.order_by(check_results.c.table, check_results.c.check)
-            return tuple(check_of(row) for row in connection.execute(by_name))
+        return self.kept_checks(1)[0]
 
     def check_history(self, limit: int = 10) -> dict[tuple[str, str], tuple[int, ...]]:
         """Failing rows per (table, check), oldest first, of the newest `limit` results that examined something."""
+        return self.kept_checks(limit)[1]
+
+    def kept_checks(
+        self, limit: int = 10
+    ) -> tuple[tuple[CheckResult, ...], dict[tuple[str, str], tuple[int, ...]]]:
+        """Both of these at once."""
         with self._reading() as connection:
-            newest = _newest_results(connection, limit)
-        return {
+            kept = _newest_results(connection, limit)
+            newest = [of_check[0].result_id for of_check in kept.values()]
+            query = sa.select(check_results).where(check_results.c.result_id.in_(newest))
+            by_name = query.order_by(check_results.c.table, check_results.c.check)
+            results = tuple(check_of(row) for row in connection.execute(by_name))
+        history = {
             check: tuple(row.failing for row in reversed(rows) if row.examined)
-            for check, rows in newest.items()
+            for check, rows in kept.items()
         }
+        return results, history
 
     def save_accounts(self, version: int, rows: Sequence[RowAccount], money: Sequence[MoneyAccount]) -> None:
         """Keep the accounts of a version, totals (batch_id "") and batches alike."""

@@ -43,14 +43,13 @@ def build_report(given: ReportInput, report_id: int = 0) -> Report:
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:
-    """The report as plain JSON values, as the ledger keeps it."""
-    plain: dict[str, Any] = to_plain(report)
-    return plain
+    """The report as the ledger keeps it: packed, for one is kept with each run and says much the same each time."""
+    return pack.packed(to_plain(report))
 
 
-def report_from_dict(plain: dict[str, Any]) -> Report:
-    """The report that the ledger kept. Raises ValueError when it is not one."""
-    return from_plain(Report, plain)
+def report_from_dict(kept: dict[str, Any]) -> Report:
+    """The report that the ledger kept, packed or not. Raises ValueError when it is none."""
+    return from_plain(Report, pack.unpacked(kept))
 
 
 def _sections(given: ReportInput) -> list[ReportSection]:

@@ -10,6 +10,7 @@ from etl.errors import UsageError
 from etl.explain import explain
 from etl.facts import (
     Explained,
+    GoldRow,
     GoldTotal,
     ReasonCount,
     Rows,
@@ -18,6 +19,7 @@ from etl.facts import (
 )
 from etl.gate import require_select
 from etl.layers.silver import quarantine_table
+from etl.lineage import gold_row
 from etl.model import Contract, Layer, Reconcile, written_short
 from etl.service.base import Base
 from etl.service.terms import LINES_ONLY, TERMS, Terms, quoted
@@ -176,6 +178,10 @@ class Querying(Base):
     def select(self, sql: str, params: Sequence[Any] = (), limit: int = 10_000) -> Rows:
         """One read-only SELECT. Raises UsageError for anything else, WarehouseError when the warehouse refuses it."""
         return self._warehouse.query(require_select(sql), params, limit)
+
+    def gold_row(self, table: str, key: str, limit: int = 50) -> GoldRow:
+        """A row of gold and the silver rows it is made of. Raises UsageError for other tables and a wrong key."""
+        return gold_row(self.catalog, self._warehouse, table, key, limit)
 
     def explain(self, table: str, key: str) -> Explained:
         """Where one row is, and why."""

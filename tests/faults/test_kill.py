@@ -16,7 +16,7 @@ import pytest
 from etl.model import RunState
 from etl.service import Service
 from etl.settings import Settings
-from tests.contents import PUBLISHED, TABLES, contents
+from tests.contents import BRONZE, PUBLISHED, contents
 from tests.faults.forked import Forked
 from tests.faults.processes import serving, until
 from tests.templates import MEMORY
@@ -62,7 +62,7 @@ class Uninterrupted:
             ended = run(service)
             assert ended.state is RunState.SUCCEEDED, ended.error
             self.versions.append(shown(service))
-            self.bronze.append(contents(service, TABLES[:2]))
+            self.bronze.append(contents(service, BRONZE))
 
 
 def require_whole(service: Service, uninterrupted: Uninterrupted) -> None:
@@ -169,7 +169,7 @@ def test_a_command_that_is_killed_leaves_whole_versions_and_the_next_one_goes_on
                 assert rest.state is RunState.SUCCEEDED, (rest.error, seed)
                 require_whole(service, uninterrupted)
                 assert shown(service) == uninterrupted.versions[-1], seed
-                assert contents(service, TABLES[:2]) == uninterrupted.bronze[-1], "every file once"
+                assert contents(service, BRONZE) == uninterrupted.bronze[-1], "every file once"
     assert outcomes["interrupted"] >= KILLS // 3, f"too few kills hit a run at work: {outcomes}, seed {seed}"
     record_property("measured", f"{KILLS} times kill -9 of a command left its run: {dict(outcomes)}")
 

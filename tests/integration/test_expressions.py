@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -12,6 +13,7 @@ import duckdb
 import ibis
 import pytest
 
+from etl import days
 from etl import expressions as phrases
 from etl.model import Cleaning, Column, Kind, Severity
 
@@ -107,6 +109,57 @@ def test_an_amount_that_the_column_refuses_is_still_counted_as_written(
     ]  # fmt: skip
 
 
+CASTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "comma": {"decimal_comma": True, "thousands_separator": "."},
+    "blanks": {"decimal_comma": True, "thousands_separator": " ", "currency_signs": ("kr.", "€")},
+    "signs": {"thousands_separator": ",", "currency_signs": ("$", "CR"), "negatives": ("(1)", "1-", "1 DR")},
+    "percent": {"thousands_separator": "'", "percent": True, "negatives": ("(1)",)},
+}
+
+
+@pytest.mark.parametrize("how", list(CASTS))
+def test_no_text_ends_a_build_or_gains_a_digit(connection: duckdb.DuckDBPyConnection, how: str) -> None:
+    """Whatever is written, the value has exactly the digits of the text, in their order, or there is none."""
+    dice = random.Random(how)
+    signs = [
+        "1",
+        "0",
+        "25",
+        "123",
+        ".",
+        ",",
+        " ",
+        "-",
+        "+",
+        "(",
+        ")",
+        "$",
+        "€",
+        "kr.",
+        "CR",
+        " DR",
+        "%",
+        "'",
+        "e",
+        "\n",
+    ]
+    texts = ["".join(dice.choices(signs, k=dice.randint(1, 7))) for _ in range(20_000)]
+    column = Column("written", Kind.DECIMAL, 0, decimals=4, cleaning=Cleaning(**CASTS[how]))
+    asked: list[Asked] = [
+        lambda given: phrases.safe_cast(given.written, column, "duckdb"),
+        lambda given: phrases.readable_amount(given.written, column.cleaning),
+        lambda given: phrases.safe_cast(given.written, replace(column, kind=Kind.INTEGER), "duckdb"),
+    ]
+    for ask in asked:
+        found = dict(zip(texts, answers(connection, texts, ask), strict=True))
+        read = {text: value for text, value in found.items() if value is not None}
+        assert len(read) > 20
+        for text, value in read.items():
+            written = "".join(letter for letter in text.replace("kr.", "") if letter.isdigit()).strip("0")
+            assert format(abs(Decimal(value)), "f").replace(".", "").strip("0") == written, text
+
+
 GERMAN = {
     "1.234,56": Decimal("1234.56"), "1.234.567,8": Decimal("1234567.80"), "1234,56": Decimal("1234.56"),
     "12,5": Decimal("12.50"), ",5": Decimal("0.50"), "1.234": Decimal(1234), "-1.234,00": Decimal(-1234),
@@ -195,24 +248,41 @@ def test_a_format_means_its_signs_as_they_are(
     assert cast(connection, Kind.DATE, [good, bad], formats=(form,), trim=False) == [date(2026, 1, 5), None]
 
 
+@pytest.mark.parametrize(
+    ("form", "written"),
+    [
+        ("YYYY-MM-DD", "printf('%04d-%02d-%02d', y, m, d)"),
+        ("M/D/YYYY", "printf('%d/%d/%d', m, d, y)"),
+        ("DDMMYY", "printf('%02d%02d%02d', d, m, y % 100)"),
+        (
+            "D-MMM-YYYY",
+            "printf('%d-%s-%d', d, strftime(make_date(2000, greatest(least(m, 12), 1), 1), '%b'), y)",
+        ),
+    ],
+)
 def test_the_quick_calendar_agrees_with_the_spelt_out_one_on_every_day_of_27_years(
-    connection: duckdb.DuckDBPyConnection,
+    connection: duckdb.DuckDBPyConnection, form: str, written: str
 ) -> None:
     given = ibis.table({"written": "string"}, name="days")
+    clock = " HH:mm"
     both = given.select(
         "written",
-        quick=phrases.quick_calendar_day(given.written, "YYYY-MM-DD"),
-        spelt_out=phrases.calendar_day(given.written, "YYYY-MM-DD"),
+        quick=days.quick_calendar_day(given.written, form),
+        spelt_out=days.calendar_day(given.written, form),
+        quick_moment=days.quick_calendar_moment(given.written + " 23:59", form + clock),
+        spelt_out_moment=days.calendar_moment(given.written + " 23:59", form + clock),
     )
     connection.execute(
-        "create or replace temporary table days as "
-        "select printf('%04d-%02d-%02d', y, m, d) as written "
+        f"create or replace temporary table days as select {written} as written "
         "from range(1999, 2026) as years(y), range(0, 14) as months(m), range(0, 33) as days(d) "
         "union all select unnest(?)",
         [[text for text in ISO_DAYS if text is not None]],
     )
     sql = str(ibis.to_sql(both, dialect="duckdb"))
-    differing = f"select written from ({sql}) where quick is distinct from spelt_out"
+    differing = (
+        f"select written from ({sql}) where quick is distinct from spelt_out "
+        "or quick_moment is distinct from spelt_out_moment or quick is distinct from cast(quick_moment as date)"
+    )
     assert connection.execute(differing).fetchall() == []
     real = connection.execute(
         f"select count(distinct quick) from ({sql}) where quick between '1999-01-01' and '2025-12-31'"

@@ -119,3 +119,25 @@ def test_a_mended_row_shows_what_was_received_and_what_it_became(page: Page, men
     assert received == "5,12,2,1,2026-03-01,x"
     assert became == "5,12,2,1,2026-03-01,8.00"
     assert screen.html.index(received) < screen.html.index("<b>Correction</b>") < screen.html.index(became)
+
+
+def test_a_row_of_gold_shows_the_silver_rows_that_add_up_to_it(page: Page, mixed: Service) -> None:
+    screen = page("explain", table="gold.customer_analytics", key="WEST")
+    assert "Adds up" in screen.text
+    assert (
+        "3 rows of sales_clean; their sale_amount adds up to $70.00. total_revenue says $70.00."
+        in screen.text
+    )
+    (frame,) = (found.value for found in screen.app.dataframe)
+    assert frame["sales_id"].tolist() == [1, 3, 4]
+    assert frame["_way"].tolist()[0] == "explain?table=silver.sales_clean&key=1"
+
+
+def test_a_gold_key_of_several_columns_is_joined_by_commas(page: Page, mixed: Service) -> None:
+    screen = page("explain", table="gold.monthly_revenue", key="2026-01-01,EAST,10")
+    assert "1 row of sales_clean; their sale_amount adds up to $30.00" in screen.text
+    assert len(page("explain", table="gold.monthly_revenue", key="EAST").verdicts) == 1
+
+
+def test_a_gold_key_that_nothing_has_is_not_there(page: Page, mixed: Service) -> None:
+    assert "No row has this key" in page("explain", table="gold.customer_analytics", key="MOON").text

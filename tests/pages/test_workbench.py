@@ -204,9 +204,9 @@ def test_a_request_that_cannot_be_made_is_said_under_the_title(page: Page, bench
 
 def test_nothing_is_discarded_without_a_reason(page: Page, bench: Service) -> None:
     screen = tick(page("quality"), 5, 6).click("discard-ticked")
-    assert "Those you ticked, of erp_sales." in screen.text
+    assert screen.app.text[0].value == "Those you ticked, of erp_sales."
     answer(screen, "   ")
-    assert "Say why" in screen.text
+    assert screen.app.error[0].value.startswith("Say why")
     assert bench.mends() == ()
 
 
@@ -241,7 +241,7 @@ def test_discarding_all_means_all_that_the_filter_leaves_and_says_how_many(
 ) -> None:
     screen = page("quality", **{"aside-reason": "quantity is below 1"})
     screen.click("discard-all")
-    assert "All that the filter leaves: erp_sales, “quantity is below 1”." in screen.text
+    assert screen.app.text[0].value == "All that the filter leaves: erp_sales, “quantity is below 1”."
     answer(screen, "no pieces, no sale")
     assert bench.mends()[0].rows == 2
     work(bench, screen)
@@ -394,7 +394,9 @@ def choose(screen: Screen, path: str) -> Screen:
 
 def test_a_wrong_file_is_withdrawn_and_reinstated(page: Page, bench: Service) -> None:
     screen = choose(page("quality"), "erp/erp_sales.csv").click("withdraw")
-    assert "erp/erp_sales.csv: 4 rows and their corrections leave silver and gold." in screen.text
+    assert (
+        "erp/erp_sales.csv: 4 rows and their corrections leave silver and gold." in screen.app.text[0].value
+    )
     work(bench, answer(screen, "last year's file"))
     assert sold(bench) == []
     assert closes(bench)

@@ -17,7 +17,7 @@ from etl.mends import Edit, MendKind, MendState, RowPlace
 from etl.model import Attempt, CheckState, RunState, TaskState
 from etl.report import ReportInput, build_report, render, report_from_dict, report_to_dict
 from etl.volume import Incident
-from etl.wire import from_plain
+from etl.wire import from_plain, to_plain
 from tests.unit.report_facts import (
     NOW,
     accounts,
@@ -228,6 +228,22 @@ def test_what_stands_against_it_is_part_of_the_report() -> None:
 def test_a_report_comes_back_from_the_ledger_as_it_was() -> None:
     report = build_report(given(), report_id=4)
     assert report_from_dict(json.loads(json.dumps(report_to_dict(report)))) == report
+
+
+def test_a_report_kept_before_they_were_packed_can_still_be_read() -> None:
+    report = build_report(given(), report_id=4)
+    assert report_from_dict(json.loads(json.dumps(to_plain(report)))) == report
+
+
+def test_a_report_is_kept_in_a_fraction_of_its_size() -> None:
+    report = build_report(given(batches=tuple(landed(batch_id=f"b{n}") for n in range(200))))
+    assert len(json.dumps(report_to_dict(report))) * 5 < len(json.dumps(to_plain(report)))
+
+
+def test_a_torn_report_is_told_from_a_good_one() -> None:
+    kept = report_to_dict(build_report(given()))
+    with pytest.raises(ValueError, match="cannot be unpacked"):
+        report_from_dict({"packed": kept["packed"][:40]})
 
 
 def test_the_json_form_is_one_document_with_every_section() -> None:
@@ -482,7 +498,7 @@ def test_the_evidence_holds_no_float() -> None:
             return [found for item in value for found in floats(item)]
         return [value] if isinstance(value, float) else []
 
-    assert floats(report_to_dict(build_report(given(mends=(mend(),))))) == []
+    assert floats(to_plain(build_report(given(mends=(mend(),))))) == []
 
 
 def test_the_sample_is_called_synthetic_in_every_form() -> None:
