@@ -1,6 +1,7 @@
-"""The engine's work beside a plain script of the same steps, in one run, as ratios.
+"""The engine's work beside a plain script of the same steps, broken files beside sound ones, and 1 % more rows beside
+a full build; each in one run, as ratios.
 
-    ./metalayer bench [--sizes small,large] [--repeat N] [--json]
+    ./metalayer bench [--only builds,defects,increment] [--sizes small,large] [--repeat N] [--json]
 
 Absolute figures depend on the machine and on what else it does; the ratio is what is claimed.
 """
@@ -19,8 +20,9 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from bench import script
+from bench import defects, increment, script
 from etl.generate import Recipe, generate
 from etl.model import RunState
 from etl.service import open_service
@@ -48,22 +50,48 @@ class Measure:
 def main(argv: list[str]) -> int:
     """Generate, measure, print."""
     parser = argparse.ArgumentParser(prog="metalayer bench", description=__doc__)
-    parser.add_argument("--sizes", default="small,large", help="small, large or both")
+    parser.add_argument("--only", default="builds,defects,increment", help="some of them")
+    parser.add_argument("--sizes", default="small,large", help="of the builds: small, large or both")
     parser.add_argument(
         "--repeat", type=int, default=3, help="times each side is measured; the median counts"
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     given = parser.parse_args(argv)
-    measures: list[Measure] = []
+    found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="metalayer-bench-") as folder:
-        for size in given.sizes.split(","):
-            measures += _measure(size, Path(folder) / size, given.repeat)
+        for name in given.only.split(","):
+            found[name] = MEASURES[name](Path(folder) / name, given)
     print(
-        json.dumps([asdict(m) | {"ratio": m.ratio} for m in measures], indent=2)
+        json.dumps(found, indent=2, default=_document)
         if given.json
-        else _told(measures)
+        else "\n\n".join(map(_told, found.values()))
     )
     return 0
+
+
+def _builds(folder: Path, given: argparse.Namespace) -> list[Measure]:
+    return [m for size in given.sizes.split(",") for m in _measure(size, folder / size, given.repeat)]
+
+
+def _defects(folder: Path, given: argparse.Namespace) -> defects.Defects:
+    _say("defects: a sound file and a broken one of 1,000,000 lines")
+    return defects.measure(folder, 1_000_000, given.repeat)
+
+
+def _increment(folder: Path, given: argparse.Namespace) -> increment.Increment:
+    _say("increment: 1 % more of 1,000,000 sales")
+    return increment.measure(folder, *SIZES["large"], given.repeat)
+
+
+MEASURES: dict[str, Callable[[Path, argparse.Namespace], Any]] = {
+    "builds": _builds,
+    "defects": _defects,
+    "increment": _increment,
+}
+
+
+def _document(measured: Any) -> dict[str, Any]:
+    return asdict(measured) | {"ratio": measured.ratio}
 
 
 def _measure(size: str, folder: Path, repeat: int) -> list[Measure]:
@@ -154,7 +182,11 @@ def _timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _told(measures: list[Measure]) -> str:
+def _told(measured: Any) -> str:
+    return _table(measured) if isinstance(measured, list) else str(measured.told())
+
+
+def _table(measures: list[Measure]) -> str:
     lines = [f"{'size':<8}{'':<16}{'plain script':>14}{'engine':>10}{'ratio':>8}"]
     lines += [
         f"{m.size:<8}{m.way:<16}{m.script_seconds:>12.2f} s{m.engine_seconds:>8.2f} s{m.ratio:>8.2f}"

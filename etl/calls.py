@@ -118,7 +118,7 @@ ALLOWED_CALLS: Mapping[str, Mapping[str, Reader]] = {
     "unreadable_reasons": {},
     "gold_totals": {},
     "gold_row": {"table": _text, "key": _text, "limit": _whole},
-    "rows_in": {"source": _text, "term": _text, "batch_id": _text, "limit": _whole},
+    "rows_in": {"source": _text, "term": _text, "batch_id": _text, "limit": _whole, "column": _text},
     "sources": {},
     "batches": {"source": _text, "limit": _whole},
     "pipelines": {},

@@ -28,7 +28,7 @@ def volume(frame: pd.DataFrame, key: str, alt: str) -> None:
         y=frame["rows"],
         width=0.62,
         marker={
-            "color": [_ink(row.odd, row.left_out) for row in frame.itertuples()],
+            "color": list(map(_ink, frame["odd"], frame["left_out"])),
             "line": {"color": charts.ink("calm"), "width": [1.5 if out else 0 for out in frame["left_out"]]},
         },
         customdata=[_told(row) for _, row in frame.iterrows()],
@@ -51,7 +51,7 @@ def _ink(odd: bool, left_out: bool) -> str:
     return charts.ink("warned" if odd else "calm")
 
 
-def _told(row: pd.Series) -> str:  # type: ignore[type-arg]
+def _told(row: pd.Series) -> str:
     usual = (
         ""
         if pd.isna(row["low"])

@@ -63,7 +63,7 @@ def _found(found: Injection) -> None:
     widgets.compact(
         {"Kind of fault": "", "Caught": "", "Caught by": ""},
         [
-            (kind.capitalize(), pill_cell(*words.counted(faults)), words.catchers(faults))
+            (words.kind(kind), pill_cell(*words.counted(faults)), words.catchers(faults))
             for kind, faults in reads_system.by_kind(found).items()
         ],
     )

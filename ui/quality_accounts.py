@@ -187,8 +187,14 @@ def _money(total: MoneyAccount) -> None:
         f'<span class="sub">{escape(total.source)} · {escape(total.currency)}</span></div>{_bar(account)}'
         f'<div class="legend">{legend}{whole}</div>'
         f'<div style="margin-top:.6rem">{_proof(account, write, total.source)}</div>'
-        f'<div class="sub">{escape(words.without_amount(total.rows_without_amount))}</div></div>'
+        f'<div class="sub">{_without_amount(total)}</div></div>'
     )
+
+
+def _without_amount(total: MoneyAccount) -> str:
+    said, rows = words.without_amount(total.rows_without_amount), total.rows_without_amount
+    address = row_links.rows(row_links.WITHOUT_AMOUNT, total.source, total.batch_id, total.column) if rows else ""
+    return row_links.linked(said, address)
 
 
 def gold(totals: Sequence[GoldTotal]) -> None:

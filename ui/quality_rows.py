@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from ui import (
     row_links,
     widgets,
     words_accounts,
+    workbench_filter,
 )
 from ui.currency import Currency
 from ui.quality_listing import listed, shown
@@ -25,12 +27,13 @@ from ui.widgets import Cell, Html, card, pill
 
 if TYPE_CHECKING:
     from etl.facts import Accounts, TableFacts
-    from etl.model import Field, RowAccount
+    from etl.model import Field, MoneyAccount, RowAccount
 
 _ROW = 38
 _ROWS_SEEN = 14
 _WAY = "_way"
 _FIRST = (_WAY, "_path", "_row_number", "_because", "_reasons", "_raw")
+_OF_BRONZE = ("bronze", "unreadable")  # what a feed has that stops at bronze
 _ASIDE = ("quarantined", "discarded", "unreadable")
 
 
@@ -45,52 +48,70 @@ def asked(found: Accounts) -> bool:
         _gold(table)
         return True
     source, batch_id = st.query_params.get("source", ""), st.query_params.get("batch", "")
-    chosen = [
-        account
-        for account in (found.row_batches if batch_id else found.row_totals)
-        if source in ("", account.source) and batch_id in ("", account.batch_id)
-    ]
     if term in (row_links.LINES, row_links.ALSO):
-        _files(term, found, {account.source for account in chosen}, batch_id)
+        _files(term, found, source, batch_id)
     else:
-        _rows(term, chosen)
+        _rows(term, list(_wanted(term, found, source, batch_id)))
     return True
 
 
-def _rows(term: str, chosen: Sequence[RowAccount]) -> None:
-    """One table a source, for each has columns of its own."""
-    with_rows = [account for account in chosen if getattr(account, term) and _counts(term, account)]
-    if not with_rows:
+@dataclass(frozen=True)
+class Wanted:
+    """Rows of one source, and how many its account counts. `column` is the one that lacks an amount."""
+
+    term: str
+    source: str
+    batch_id: str
+    count: int
+    column: str = ""
+
+
+def _wanted(term: str, found: Accounts, source: str, batch_id: str) -> Iterator[Wanted]:
+    """One for each source that has such rows: each has columns of its own."""
+    if term == row_links.WITHOUT_AMOUNT:
+        column = st.query_params.get("column", "")
+        for money in found.money_batches if batch_id else found.money_totals:
+            if _is_of(money, source, batch_id) and column in ("", money.column) and money.rows_without_amount:
+                yield Wanted(term, money.source, batch_id, money.rows_without_amount, money.column)
+        return
+    for account in found.row_batches if batch_id else found.row_totals:
+        count = int(getattr(account, term))
+        if _is_of(account, source, batch_id) and count and (not account.bronze_only or term in _OF_BRONZE):
+            yield Wanted(term, account.source, batch_id, count)
+
+
+def _is_of(account: RowAccount | MoneyAccount, source: str, batch_id: str) -> bool:
+    return source in ("", account.source) and batch_id in ("", account.batch_id)
+
+
+def _rows(term: str, wanted: Sequence[Wanted]) -> None:
+    if not wanted:
         widgets.empty("inventory_2", words_accounts.NO_ROWS, words_accounts.meaning(term))
-    for account in with_rows:
-        _of_account(term, account)
+    for one in wanted:
+        _of_source(one)
 
 
-def _counts(term: str, account: RowAccount) -> bool:
-    """A feed that stops at bronze has no other rows."""
-    return not account.bronze_only or term in ("bronze", "unreadable")
-
-
-def _of_account(term: str, account: RowAccount) -> None:
-    source, batch_id, count = account.source, account.batch_id, int(getattr(account, term))
-    frame = reads_accounts.rows_in(source, term, batch_id)
-    whose = words_accounts.of_source(source, reads_quality.paths().get(batch_id, ""))
-    cut = len(frame) == reads_accounts.MOST_ROWS < count
-    same = cut or len(frame) == count
-    says = words_accounts.as_counted(count) if same else words_accounts.not_as_counted(len(frame), count)
-    mark = pill("passed" if same else "warned", says)
-    with card(
-        f"rows-{term}-{source}",
-        f"{words_accounts.title(term)} of {whose}",
-        words_accounts.meaning(term),
-        mark,
-    ):
-        listed_rows(frame, f"{term}-{source}", reads_accounts.silver_of(source), typed=term == "silver")
+def _of_source(one: Wanted) -> None:
+    frame = reads_accounts.rows_in(one.source, one.term, one.batch_id, one.column)
+    whose = words_accounts.of_source(one.source, reads_quality.paths().get(one.batch_id, ""))
+    name = "-".join(filter(None, (one.term, one.source, one.column)))
+    title = f"{words_accounts.title(one.term)} of {whose}"
+    with card(f"rows-{name}", title, words_accounts.meaning(one.term), _as_counted(len(frame), one.count)):
+        listed_rows(frame, name, reads_accounts.silver_of(one.source), typed=one.term == "silver")
         with st.container(horizontal=True, vertical_alignment="center"):
-            _download(partial(reads_accounts.rows_as_csv, source, term, batch_id), f"{term}-{source}")
-            st.html(f'<div class="ml sub num">{escape(words_accounts.listed(len(frame), count))}</div>')
-            if term in _ASIDE:
-                widgets.page_link(f"quality?tab=Quarantine&source={source}", words_accounts.MEND_THEM)
+            made = partial(reads_accounts.rows_as_csv, one.source, one.term, one.batch_id, one.column)
+            _download(made, name)
+            st.html(f'<div class="ml sub num">{escape(words_accounts.listed(len(frame), one.count))}</div>')
+            if one.term in _ASIDE:
+                query = f"{workbench_filter.SOURCE}={one.source}&{workbench_filter.STATE}={one.term}"
+                widgets.page_link(f"quality?tab=Quarantine&{query}", words_accounts.MEND_THEM)
+
+
+def _as_counted(found: int, count: int) -> str:
+    """Whether as many rows are there as the account counts, as far as they are listed."""
+    if found == count or found == reads_accounts.MOST_ROWS < count:
+        return pill("passed", words_accounts.as_counted(count))
+    return pill("warned", words_accounts.not_as_counted(found, count))
 
 
 def _download(made: Any, name: str) -> None:
@@ -157,13 +178,13 @@ def _format(field: Field) -> str:
     return Currency(field.unit).cell if field.unit.isupper() else _FORMATS[field.kind]
 
 
-def _files(term: str, found: Accounts, sources: set[str], batch_id: str) -> None:
+def _files(term: str, found: Accounts, source: str, batch_id: str) -> None:
     """Files with what each of their lines is, newest first."""
     paths = reads_quality.paths()
     chosen = [
         account
         for account in reads_accounts.newest_first(found.row_batches, paths)
-        if account.source in sources and batch_id in ("", account.batch_id)
+        if _is_of(account, source, batch_id)
     ]
     with card("rows-files", words_accounts.title(term), words_accounts.meaning(term)):
         frame = pd.DataFrame([_file(account, paths) for account in chosen])

@@ -20,14 +20,14 @@ MOST_ROWS = 1_000
 MOST_DOWNLOADED = 200_000
 
 
-def rows_in(source: str, term: str, batch_id: str = "") -> pd.DataFrame:
+def rows_in(source: str, term: str, batch_id: str = "", column: str = "") -> pd.DataFrame:
     """The rows behind a term, in the order they came; at most `MOST_ROWS`."""
-    return _rows_in(data.stamp(), source, term, batch_id, MOST_ROWS)
+    return _rows_in(data.stamp(), source, term, batch_id, column)
 
 
-def rows_as_csv(source: str, term: str, batch_id: str = "") -> bytes:
+def rows_as_csv(source: str, term: str, batch_id: str = "", column: str = "") -> bytes:
     """The same as a file, at most `MOST_DOWNLOADED`."""
-    return downloads.csv(data.frame(data.living().rows_in(source, term, batch_id, MOST_DOWNLOADED)))
+    return downloads.csv(data.frame(data.living().rows_in(source, term, batch_id, MOST_DOWNLOADED, column)))
 
 
 def gold_totals() -> tuple[GoldTotal, ...]:
@@ -60,8 +60,8 @@ def silver_of(source: str) -> TableFacts | None:
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
-def _rows_in(stamp: Stamp, source: str, term: str, batch_id: str, limit: int) -> pd.DataFrame:
-    return data.frame(data.living().rows_in(source, term, batch_id, limit))
+def _rows_in(stamp: Stamp, source: str, term: str, batch_id: str, column: str) -> pd.DataFrame:
+    return data.frame(data.living().rows_in(source, term, batch_id, MOST_ROWS, column))
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

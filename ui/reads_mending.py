@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import streamlit as st
 
 from etl.mends import Aside
 from ui import data
 from ui import words_mending as words
+from ui.data import Stamp
 
 if TYPE_CHECKING:
     from etl.facts import Accounts, BatchFacts
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 PER_PAGE = 100
 MOST_MENDS = 50
 MOST_AT_ONCE = 5_000
+RECENT_RUNS = 5
+PREVIEWED_FOR = "1m"
 MOST_CELL = 2_000  # characters of a cell that are sent to the browser
 TICK, RAW = "_tick", "_raw"
 
@@ -112,8 +117,18 @@ def files(accounts: Accounts, source: str, state: str) -> dict[str, int | None]:
 
 
 def preview(source: str, edits: Sequence[Edit]) -> tuple[Preview, ...]:
-    """What would become of edited rows: asked afresh, for a contract may have changed since."""
-    return data.living().preview(source, edits)
+    """What would become of edited rows. Asked again after a while, for a contract may have changed since."""
+    return _preview(data.stamp(), source, digest(repr(edits).encode()), edits)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16, ttl=PREVIEWED_FOR)
+def _preview(stamp: Stamp, source: str, written: str, _edits: Sequence[Edit]) -> tuple[Preview, ...]:
+    return data.living().preview(source, _edits)
+
+
+def digest(content: bytes) -> str:
+    """What tells one content from another."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def discard_reasons(source: str) -> dict[str, int]:
@@ -133,12 +148,32 @@ def export(chosen: Chosen) -> bytes:
 
 def edits_in(source: str, text: str) -> tuple[Edit, ...]:
     """The rows of an exported CSV that were changed since. Raises UsageError naming line and column."""
-    return data.living().read_edits(source, text)
+    return _edits_in(data.stamp(), source, digest(text.encode()), text)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16, ttl=PREVIEWED_FOR)
+def _edits_in(stamp: Stamp, source: str, content: str, _text: str) -> tuple[Edit, ...]:
+    return data.living().read_edits(source, _text)
 
 
 def mends() -> tuple[Mend, ...]:
-    """What was asked for, newest first; read afresh, for a mend waits in no version."""
+    """What was asked for, newest first.
+
+    One that names 20,000 rows takes a second to read, so it is read again only when a run came or ended: each
+    mend is asked for with a run, and dealt with by one.
+    """
+    runs = tuple((run.run_id, str(run.state)) for run in data.runs(RECENT_RUNS))
+    return _mends(data.stamp(), runs)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _mends(stamp: Stamp, runs: tuple[tuple[int, str], ...]) -> tuple[Mend, ...]:
     return data.living().mends(MOST_MENDS)
+
+
+def asked() -> None:
+    """A mend was asked for, which may have joined a run that was queued already."""
+    _mends.clear()
 
 
 def waiting(mends: Sequence[Mend], source: str) -> set[Place]:

@@ -9,10 +9,12 @@ from urllib.parse import urlencode
 LINES = "lines"  # the files of a source, line by line accounted for
 ALSO = "also"  # headers, blanks and continuations: counted per file, for there is nothing to keep of them
 
+WITHOUT_AMOUNT = "without_amount"  # rows whose text in an amount column cannot be read as one
 
-def rows(term: str, source: str = "", batch_id: str = "") -> str:
+
+def rows(term: str, source: str = "", batch_id: str = "", column: str = "") -> str:
     """The Quality page with the rows behind one term of the account, of one source or batch or of all."""
-    query = {"tab": "Accounts", "rows": term, "source": source, "batch": batch_id}
+    query = {"tab": "Accounts", "rows": term, "source": source, "batch": batch_id, "column": column}
     return f"?{urlencode({name: value for name, value in query.items() if value})}"
 
 

@@ -25,6 +25,7 @@ _TITLES = {
     "withdrawn": "Withdrawn rows",
     "pending": "Pending rows",
     "unreadable": "Unreadable lines",
+    row_links.WITHOUT_AMOUNT: "Rows without a readable amount",
 }
 _MEANINGS = {
     row_links.LINES: "Every physical line is a header, a bronze row or its continuation, unreadable or blank.",
@@ -38,6 +39,7 @@ _MEANINGS = {
     "withdrawn": "Rows of batches that a person took back. They can be reinstated.",
     "pending": "Landed, not yet in a published silver.",
     "unreadable": "Lines that could not be taken apart, kept as received.",
+    row_links.WITHOUT_AMOUNT: "They add nothing to the sums. Each stands where the row account says.",
 }
 
 

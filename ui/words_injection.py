@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ui import fmt, state
+from ui.words import check_title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,12 @@ def summary(found: Injection) -> tuple[str, str, str]:
 
 def missed(fault: Planted) -> tuple[str, str]:
     """A fault that nothing caught, and what became of it."""
-    return f"{fault.kind} in {fault.source}, {fault.where}".capitalize(), fault.note
+    return f"{kind(fault.kind)} in {fault.source}, {fault.where}", fault.note
+
+
+def kind(name: str) -> str:
+    """A kind of fault as it begins a line: `NUL byte` stays as it is."""
+    return name[:1].upper() + name[1:]
 
 
 def counted(faults: Sequence[Planted]) -> tuple[str, str]:
@@ -61,9 +67,9 @@ def catchers(faults: Sequence[Planted]) -> str:
 
 def _catcher(caught_by: str) -> str:
     """`check: Volume as usual (…)` → the check; `quarantine: quantity is below 1` → quarantine."""
-    kind, _, what = caught_by.partition(": ")
-    if kind == "check":
-        return what.partition(" (")[0]
-    if kind == "account":
-        return " ".join(what.split()[1:3])
-    return {"refused": "file refused", "unreadable": "unreadable lines"}.get(kind, kind)
+    by, _, what = caught_by.partition(": ")
+    if by == "check":
+        return check_title(what.partition(" (")[0])
+    if by == "account":
+        return kind(" ".join(what.split()[1:3]))
+    return kind({"refused": "file refused", "unreadable": "unreadable lines"}.get(by, by))

@@ -31,6 +31,7 @@ LEADS = {
 }
 GRID = "Rows that were set aside; the columns of the contract can be edited"
 PREVIEW_LEAD = "Nothing is changed until you replay. A row that still breaks a rule goes back to quarantine."
+LOOKING = "Looking what would become of it"
 CANNOT = "Undo or mend again what cannot be mended before you replay."
 CHOOSE_ROW = "Choose a row"
 LINE = "Line as received"

@@ -33,7 +33,8 @@ def preview(
         f'<div class="ml"><h3 class="h">{words.would_become(len(edits), lines)}</h3>'
         f'<div class="sub">{words.PREVIEW_LEAD}</div></div>'
     )
-    found = reads_mending.preview(source, edits)
+    with st.spinner(words.LOOKING):
+        found = reads_mending.preview(source, edits)
     paths = {} if received else reads_mending.paths()
     counts = Counter(str(each.outcome) for each in found)
     st.html(f'<div class="ml row wrap">{_pills(counts)}</div>')

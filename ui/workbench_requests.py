@@ -76,6 +76,7 @@ def _ask(request: Callable[[], Requested], said: str) -> None:
     def queue() -> str:
         wanted = request()
         state.await_run(wanted.run_id)
+        reads_mending.asked()
         st.session_state.setdefault(_ASKED, []).append(wanted.mend_id)
         return words.queued(wanted.run_id, said)
 

@@ -29,7 +29,8 @@ def upload(source: str) -> None:
 
 
 def _loaded(source: str, name: str, content: bytes) -> None:
-    edits = reads_mending.edits_in(source, _text(name, content))
+    with st.spinner(words.LOOKING):
+        edits = reads_mending.edits_in(source, _text(name, content))
     if not edits:
         widgets.nothing("done_all", words.UPLOAD_SAME)
         return

@@ -256,7 +256,7 @@ _GOLD_COLUMN: Final[Rows] = (
     ("name", TEXT, "Name, as the SELECT gives it. Required.", "total_revenue"),
     (
         "type", TEXT,
-        "The published type (decimal: NUMERIC(38, decimals), ratio: NUMERIC(18, 6)). Required.",
+        "The published type (decimal: NUMERIC(38, decimals), ratio: NUMERIC(38, 6)). Required.",
         "decimal", "text", "integer", "decimal", "ratio", "date", "timestamp", "boolean",
     ),
     ("decimals", WHOLE, "Decimals of a decimal, 0 to 9. Default 2.", "2"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from etl.catalog import remembered_catalog
+from etl.errors import MetaLayerError
 from etl.facts import TableFacts
 from etl.inject.csvfile import as_named
 from etl.layers.bronze import matches
@@ -24,7 +26,7 @@ from etl.warehouse.duckdb import DuckDBWarehouse
 from etl.warehouse.duckdb_session import DuckDBSession
 from etl.warehouse.duckdb_sql import physical
 
-FOLDER = "inject"  # in the state folder's `files`; one check of the checks at a time
+FOLDER = "inject"  # in the state folder's `files`
 
 
 @dataclass
@@ -82,6 +84,9 @@ class ScratchService(Service):
     def landing_roots(self) -> tuple[Path, ...]:
         """Every folder below the landing folder, in the order in which they were made."""
         return tuple(sorted(self.settings.landing.iterdir()))
+
+    def _keep_report(self, run: Run) -> None:
+        """Nobody will read it."""
 
     def look_again(self) -> None:
         """What was read is old: the clock has moved."""
@@ -159,18 +164,39 @@ def _path(contract: Contract, like: str, name: str) -> str:
 
 @contextmanager
 def open_scratch(settings: Settings) -> Iterator[Scratch]:
-    """A scratch workspace beside the one of `settings`, with its contracts and gold files; removed afterwards."""
+    """A scratch workspace beside the one of `settings`, with its contracts and gold files; removed afterwards.
+
+    Raises MetaLayerError while another one is open there.
+    """
     folder = settings.files / FOLDER
-    shutil.rmtree(folder, ignore_errors=True)  # what a kill left behind
+    with _alone(settings.files / f"{FOLDER}.lock"):
+        shutil.rmtree(folder, ignore_errors=True)  # what a kill left behind
+        try:
+            yield from _opened(_made(folder, settings))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as held:
+            raise MetaLayerError(
+                "A check of the checks is at work in this workspace already.", "Wait for its end."
+            ) from held
+        yield
+
+
+def _made(folder: Path, settings: Settings) -> Settings:
     (folder / "landing").mkdir(parents=True)
     own = replace(with_state(settings, folder / "state"), landing=folder / "landing", sample=False)
     own.files.mkdir(parents=True)
     if (settings.state / "remembered").is_dir():
         shutil.copytree(settings.state / "remembered", own.state / "remembered")
-    try:
-        yield from _opened(own)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return own
 
 
 def _opened(own: Settings) -> Iterator[Scratch]:

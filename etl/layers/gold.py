@@ -11,7 +11,7 @@ from etl.warehouse import Session
 SQL_TYPES = {
     Kind.TEXT: "varchar",
     Kind.INTEGER: "bigint",
-    Kind.RATIO: "decimal(18, 6)",
+    Kind.RATIO: "decimal(38, 6)",
     Kind.DATE: "date",
     Kind.TIMESTAMP: "timestamp",
     Kind.BOOLEAN: "boolean",

@@ -116,7 +116,7 @@ class Results(Store):
 
 def _newest_results(
     connection: sa.Connection, limit: int
-) -> dict[tuple[str, str], Sequence[sa.Row[Any, Any]]]:
+) -> dict[tuple[str, str], Sequence[sa.Row[Any, Any, Any]]]:
     """(result_id, failing, examined) per (table, check), newest first."""
     found = check_results.c
     of_check = (

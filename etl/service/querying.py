@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from etl.building import Building
 from etl.errors import UsageError
 from etl.explain import explain
 from etl.facts import (
@@ -22,7 +23,7 @@ from etl.layers.silver import quarantine_table
 from etl.lineage import gold_row
 from etl.model import Contract, Layer, Reconcile, written_short
 from etl.service.base import Base
-from etl.service.terms import LINES_ONLY, TERMS, Terms, quoted
+from etl.service.terms import LINES_ONLY, TERMS, WITHOUT_AMOUNT, Terms, quoted
 
 MOST_COLUMNS = 100_000
 
@@ -68,15 +69,20 @@ class Querying(Base):
             limit,
         )
 
-    def rows_in(self, source: str, term: str, batch_id: str = "", limit: int = 1000) -> Rows:
+    def rows_in(
+        self, source: str, term: str, batch_id: str = "", limit: int = 1000, column: str = ""
+    ) -> Rows:  # fmt: skip
         """The rows behind one term of a source's row account, of one batch or of all, in the order they came.
 
-        Each with `_path`, `_batch_id`, `_row_number` and `_correction`. Raises UsageError for unknown names.
+        `without_amount` are those whose `column` holds no amount that can be read. Each comes with `_path`,
+        `_batch_id`, `_row_number` and `_correction`. Raises UsageError for unknown names.
         """
         contract = self._contract(source)
-        if term not in TERMS:
+        if term not in (*TERMS, WITHOUT_AMOUNT):
             raise UsageError(f"An account has no term {term!r}.", f"It has: {', '.join(TERMS)}.")
-        select = self._terms(contract).select(term) if contract.silver_table or term in LINES_ONLY else None
+        amount = self._amount(contract, column) if term == WITHOUT_AMOUNT else ""
+        there = contract.silver_table or term in LINES_ONLY
+        select = self._terms(contract, amount).select(term) if there else None
         if select is None:
             return Rows((), (), ())
         wanted, params = ("where found._batch_id = ?", [batch_id]) if batch_id else ("", [])
@@ -88,13 +94,22 @@ class Querying(Base):
             limit,
         )
 
-    def _terms(self, contract: Contract) -> Terms:
+    def _amount(self, contract: Contract, column: str) -> str:
+        amounts = [found.name for found in contract.columns if found.amount and contract.silver_table]
+        if column not in amounts:
+            raise UsageError(
+                f"{contract.source} has no amount {column!r}.", f"It has: {', '.join(amounts) or 'none'}."
+            )
+        return dict(Building(self.engine.tools).compiled(contract).amounts)[column]
+
+    def _terms(self, contract: Contract, amount: str = "") -> Terms:
         accounts = self._standing().accounts.row_batches
         return Terms(
             contract,
             self._columns_there(),
             self._warehouse.corrections(contract),
             tuple(a.batch_id for a in accounts if a.source == contract.source and a.pending),
+            amount,
         )
 
     def _columns_there(self) -> dict[str, frozenset[str]]:

@@ -12,6 +12,7 @@ TERMS = (
     "bronze", "corrections", "silver", "superseded", "quarantined", "discarded", "withdrawn", "pending",
     "unreadable",
 )  # fmt: skip
+WITHOUT_AMOUNT = "without_amount"  # not a place: rows, wherever they are, whose text in a column is no amount
 LINES_ONLY = ("bronze", "unreadable")  # what a feed has that stops at bronze
 NEWER, MENDED = "a newer version of its key", "its correction"
 
@@ -24,6 +25,7 @@ class Terms:
     columns: Mapping[str, frozenset[str]]
     corrections: str  # a SELECT of the source's corrections
     waiting: tuple[str, ...]  # batches with rows that no published silver has taken in
+    amount: str = ""  # the SQL expression that reads the amount that is asked about
 
     def select(self, term: str) -> str | None:
         """The rows of a term with `_batch_id`, `_row_number` and `_correction`; None where there can be none."""
@@ -48,6 +50,8 @@ class Terms:
                 yield self._pending()
             case "unreadable":
                 yield self._unreadable()
+            case "without_amount" if self.amount:
+                yield f"select * from ({self._received()}) as received where {self.amount} is null"  # noqa: S608
 
     @property
     def _bronze(self) -> str:
@@ -106,17 +110,20 @@ class Terms:
         """Rows of batches that wait, and of these those that are in no place yet."""
         tables = (self._silver, superseded_table(self.contract), self._quarantine, self._aside)
         places = [self._place(table) for table in tables if table in self.columns]
-        rows = self._texts(self._bronze)
-        if "bronze._corrections" in self.columns:
-            rows += f" union all by name {self.corrections}"
         batches = ", ".join(f"'{batch_id}'" for batch_id in self.waiting)
         placed = (
             f"anti join ({' union all '.join(places)}) as placed using (_batch_id, _row_number, _correction)"
         )
         return (
-            f"select waiting.* from ({rows}) as waiting {placed if places else ''} "  # noqa: S608
+            f"select waiting.* from ({self._received()}) as waiting {placed if places else ''} "  # noqa: S608
             f"where waiting._batch_id in ({batches})"
         )
+
+    def _received(self) -> str:
+        """Every row as received, and every correction."""
+        rows = self._texts(self._bronze)
+        there = "bronze._corrections" in self.columns
+        return f"{rows} union all by name {self.corrections}" if there else rows
 
     def _place(self, table: str) -> str:
         correction = "_correction" if "_correction" in self.columns[table] else "0 as _correction"

@@ -191,6 +191,9 @@ class DuckDBWarehouse(Bronze):
 
         Small tables share a block, and a table has none until the next checkpoint.
         """
+        return dict(self._keep("sizes", self._read_sizes))
+
+    def _read_sizes(self) -> dict[str, int]:
         with self.session() as session:
             tables = session.rows(
                 "select schema_name, table_name, estimated_size, column_count from duckdb_tables() "

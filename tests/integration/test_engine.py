@@ -336,3 +336,12 @@ def test_a_query_answers_with_exact_decimals(settings: Settings) -> None:
             "select count(*), sum(sale_amount), max(sale_date) from big"
         )
     assert found.rows[0][:2] == (3, Decimal("90.00"))
+
+
+def test_the_largest_amount_a_contract_takes_does_not_stop_gold(settings: Settings) -> None:
+    land(settings, "erp/erp_sales_large.csv", SALES + "9,12,1,1,2026-03-01,9999999999999999.99\n")
+    with opened(settings) as service:
+        ended = run(service)
+        assert ended.state is RunState.SUCCEEDED, ended.error
+        found = service.select("select max(total_revenue)::varchar from gold.product_analytics").rows
+        assert found == (("9999999999999999.99",),)

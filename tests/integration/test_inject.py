@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,7 @@ def test_the_warehouse_the_ledger_and_the_files_of_the_user_stay_as_they_are(own
     with opened(own) as service:
         run(service)
         copies = copies_of(partial(perform_by_name, service), own)
+        (own.files / "inject.lock").touch()
         before = digest(own.state, own.landing, own.project)
         assert inject(copies, own).well
         assert digest(own.state, own.landing, own.project) == before
@@ -169,25 +170,30 @@ def test_faults_are_planted_in_the_newest_file_that_has_a_sound_row(own: Setting
 
 
 def test_a_source_without_a_valid_row_is_told_as_not_tried(own: Settings) -> None:
+    left = own.files / "inject" / "state" / "warehouse.duckdb"  # by a kill
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half a file")
     land(own, "erp/erp_sales.csv", SALES + "1,10,99,1,2026-01-05,40.00\n")
     found = injected(own)
     (untried,) = [f for f in found.faults if f.caught is Caught.UNTRIED and f.source == "erp_sales"]
     assert "valid" in untried.note
     assert not any(f.source == "erp_sales" and f.kind is FaultKind.BELOW for f in found.faults)
+    assert not left.exists()
+
+
+def test_two_at_a_time_do_not_disturb_each_other(own: Settings) -> None:
+    assert command(own, "run").code == 0
+    with (own.files / "inject.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        ended = command(own, "doctor", "--inject", "--json")
+    assert ended.code == 1
+    assert "at work in this workspace already" in ended.document["error"]["message"]
 
 
 def test_before_anything_has_landed_there_is_nothing_to_copy(tmp_path: Path) -> None:
     ended = command(workspace(tmp_path), "doctor", "--inject", "--json")
     assert ended.code == 2
     assert "nothing to copy" in ended.document["error"]["message"]
-
-
-def test_what_a_kill_left_behind_is_cleared_away(own: Settings) -> None:
-    left = own.files / "inject" / "state" / "warehouse.duckdb"
-    left.parent.mkdir(parents=True)
-    left.write_bytes(b"half a file")
-    assert injected(own).well
-    assert not left.exists()
 
 
 STRANGE = """\
@@ -250,11 +256,3 @@ def test_a_contract_of_another_kind_catches_what_it_promises(own: Settings) -> N
         FaultKind.BELOW, FaultKind.DECIMALS, FaultKind.SAME_VALUE, FaultKind.BAD_BYTES, FaultKind.RESENT,
     } <= of_it  # fmt: skip
     assert any(f.kind is FaultKind.OWN_RULE and f.caught is Caught.UNTRIED for f in found.faults)
-
-
-def test_the_result_can_be_told_to_another_program(own: Settings) -> None:
-    assert command(own, "run").code == 0
-    found = command(own, "doctor", "--inject", "--json").document
-    assert found["caught"] + found["untried"] == len(found["faults"])
-    assert found["well"] is True
-    assert json.dumps(found)

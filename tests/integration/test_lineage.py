@@ -13,6 +13,16 @@ from etl.service import Service
 from etl.settings import Settings
 from tests.workspaces import few_files, opened, run, workspace
 
+HEADER = """-- description: A test.
+-- grain: one row per {key}
+-- key: {key}
+-- columns:
+--   - {{name: {key}, type: integer, meaning: key}}
+--   - {{name: total, type: decimal, unit: USD, meaning: sum}}
+-- reconcile: total = {of}
+-- severity: warn
+"""
+
 
 @pytest.fixture
 def few(tmp_path: Path) -> Settings:
@@ -42,7 +52,7 @@ def test_the_rows_of_every_key_of_the_shipped_gold_add_up_to_it(sample: Service,
 def test_the_keys_of_a_gold_table_share_all_rows_of_silver_among_them(sample: Service) -> None:
     regions = sample.rows("gold.customer_analytics", columns=["region"]).rows
     counted = sum(sample.gold_row("customer_analytics", region).count for (region,) in regions)
-    assert counted == sample.rows_in("erp_sales", "silver", limit=1_000_000).rows.__len__()
+    assert counted == len(sample.rows_in("erp_sales", "silver", limit=1_000_000).rows)
 
 
 def test_the_largest_rows_come_first_with_their_place(few: Settings) -> None:
@@ -70,11 +80,8 @@ def test_a_region_that_is_blank_is_found_under_the_name_that_gold_gives_it(few: 
 def test_gold_that_leaves_rows_out_does_not_add_up(few: Settings) -> None:
     gold = few.project / "gold" / "small.sql"
     gold.write_text(
-        "-- description: Small sales.\n-- grain: one row per product_id\n-- key: product_id\n-- columns:\n"
-        "--   - {name: product_id, type: integer, meaning: product}\n"
-        "--   - {name: revenue, type: decimal, unit: USD, meaning: sum}\n"
-        "-- reconcile: revenue = silver.sales_clean.sale_amount\n-- severity: warn\n"
-        "select s.product_id, sum(s.sale_amount) as revenue from silver.sales_clean as s "
+        HEADER.format(key="product_id", of="silver.sales_clean.sale_amount")
+        + "select s.product_id, sum(s.sale_amount) as total from silver.sales_clean as s "
         "where s.sale_amount < 35 group by s.product_id\n"
     )
     with opened(few) as service:
@@ -83,19 +90,28 @@ def test_gold_that_leaves_rows_out_does_not_add_up(few: Settings) -> None:
         assert (found.gold, found.total, found.adds_up) == (Decimal("30.00"), Decimal("70.00"), False)
 
 
-def test_gold_whose_key_comes_from_elsewhere_says_so(few: Settings) -> None:
-    gold = few.project / "gold" / "ranks.sql"
-    gold.write_text(
-        "-- description: Sales by rank.\n-- grain: one row per place\n-- key: place\n-- columns:\n"
-        "--   - {name: place, type: integer, meaning: place}\n"
-        "--   - {name: revenue, type: decimal, unit: USD, meaning: sum}\n"
-        "-- reconcile: revenue = silver.sales_clean.sale_amount\n"
-        "select 1 as place, sum(s.sale_amount) as revenue from silver.sales_clean as s\n"
+def test_a_key_that_all_rows_share_leads_to_all_rows(few: Settings) -> None:
+    header = HEADER.format(key="place", of="silver.sales_clean.sale_amount")
+    (few.project / "gold" / "all.sql").write_text(
+        f"{header}select 1 as place, sum(s.sale_amount) as total from silver.sales_clean as s\n"
     )
     with opened(few) as service:
         run(service)
-        found = service.gold_row("ranks", "1")
-        assert not found.adds_up or found.count == 4
+        found = service.gold_row("all", "1")
+        assert (found.count, found.adds_up) == (4, True)
+
+
+def test_gold_whose_key_is_not_in_reach_of_what_it_adds_up_says_so(few: Settings) -> None:
+    header = HEADER.format(key="product_id", of="silver.customers_clean.customer_id")
+    (few.project / "gold" / "far.sql").write_text(
+        f"{header}select s.product_id, sum(c.customer_id) as total from silver.sales_clean as s "
+        "join silver.customers_clean as c on c.customer_id = s.customer_id group by s.product_id\n"
+    )
+    with opened(few) as service:
+        run(service)
+        found = service.gold_row("far", "10")
+        assert "not made from the rows that it adds up" in found.why_not
+        assert (found.adds_up, found.rows.rows) == (False, ())
 
 
 def test_what_is_no_gold_row_is_refused_or_not_there(few: Settings) -> None:

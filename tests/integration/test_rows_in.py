@@ -115,6 +115,17 @@ def test_an_unreadable_line_comes_raw_with_its_reason(faulty: Service) -> None:
     assert all(cells(found, "_because"))
 
 
+def test_rows_without_a_readable_amount_are_as_many_as_the_money_account_counts(faulty: Service) -> None:
+    accounts = faulty.accounts()
+    for account in (*accounts.money_totals, *accounts.money_batches):
+        found = faulty.rows_in(account.source, "without_amount", account.batch_id, column=account.column)
+        assert len(found.rows) == account.rows_without_amount
+    found = faulty.rows_in("erp_sales", "without_amount", column="sale_amount")
+    assert cells(found, "sale_amount") == ["x", "y", "z"]
+    with pytest.raises(UsageError, match="has no amount 'quantity'"):
+        faulty.rows_in("erp_sales", "without_amount", column="quantity")
+
+
 def test_more_rows_than_asked_for_are_said_to_be_cut(faulty: Service) -> None:
     found = faulty.rows_in("erp_sales", "bronze", limit=2)
     assert (len(found.rows), found.truncated) == (2, True)

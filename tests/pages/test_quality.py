@@ -83,6 +83,14 @@ def test_a_number_leads_to_its_rows_with_their_file_line_and_way(page: Page, mix
     assert words.ROW_ACCOUNT_LEAD not in screen.text
 
 
+def test_rows_without_an_amount_are_one_click_away(page: Page, mixed: Service) -> None:
+    (address,) = (a for a, text in links(page("quality")).items() if "no amount that can be read" in text)
+    query = dict(parse_qsl(address.removeprefix("?")))
+    screen = page("quality", **query)
+    assert "Rows without a readable amount of erp_sales" in screen.text
+    assert "1, as the account says" in screen.text
+
+
 def test_rows_of_all_sources_come_in_a_table_each(page: Page, mixed: Service) -> None:
     text = page("quality", rows="quarantined").text
     assert "Quarantined rows of crm_customers" in text

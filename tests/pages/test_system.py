@@ -125,8 +125,8 @@ def test_a_button_plants_faults_and_shows_what_caught_each_kind(page, mixed: Ser
     assert found is not None
     assert found.well
     assert f"All {found.caught} planted faults were caught" in screen.text
-    assert all(kind.capitalize() in screen.text for kind in reads_system.by_kind(found))
-    assert "Below minimum check_circle 2 of 2 quarantine" in screen.text
+    assert all(words_injection.kind(kind) in screen.text for kind in reads_system.by_kind(found))
+    assert "Below minimum check_circle 2 of 2 Quarantine" in screen.text
 
 
 def test_what_keeps_the_checks_from_being_checked_is_told_with_what_to_do(page, empty: Service) -> None:

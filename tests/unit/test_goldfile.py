@@ -227,7 +227,7 @@ insert into silver.sales_clean values
 @pytest.fixture
 def analysis():
     """The rows of a shipped analysis on SILVER (or none of it), cast as they are published."""
-    types = {Kind.TEXT: "varchar", Kind.INTEGER: "bigint", Kind.RATIO: "decimal(18, 6)", Kind.DATE: "date"}
+    types = {Kind.TEXT: "varchar", Kind.INTEGER: "bigint", Kind.RATIO: "decimal(38, 6)", Kind.DATE: "date"}
 
     def rows(name: str, *, empty: bool = False):
         table = parse_gold(ROOT / "gold" / f"{name}.sql", ROOT)
