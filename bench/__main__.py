@@ -57,6 +57,8 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     given = parser.parse_args(argv)
+    if unknown := set(given.only.split(",")) - set(MEASURES):
+        parser.error(f"there is no measure {min(unknown)}; there are {', '.join(MEASURES)}")
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="metalayer-bench-") as folder:
         for name in given.only.split(","):

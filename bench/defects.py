@@ -62,10 +62,10 @@ def measure(folder: Path, lines: int, repeat: int) -> Defects:
     seconds: dict[Path, list[float]] = {clean: [], broken: []}
     with Reader([landing], files) as reader:
         for _ in range(repeat):
-            for path in seconds:
+            for path, taken in seconds.items():
                 started = time.perf_counter()
                 result = reader.read(path, contract, files / "bronze" / "batch.parquet")
-                seconds[path].append(time.perf_counter() - started)
+                taken.append(time.perf_counter() - started)
                 _require(result, {n: kind[1] for n, kind in planted.items()} if path is broken else {}, lines)
     medians = (statistics.median(seconds[path]) for path in (clean, broken))
     return Defects(lines, len(planted), *medians)

@@ -12,6 +12,7 @@ from etl.model import RunState
 from etl.service import Service, open_service
 from etl.settings import ROOT, Settings
 
+WORTH_TELLING = 0.005  # seconds
 HEADER = "sales_id,product_id,customer_id,quantity,sale_date,sale_amount\n"
 
 
@@ -35,7 +36,7 @@ class Increment:
     def told(self) -> str:
         """Two lines for the report."""
         parts = ", ".join(
-            f"{name} {seconds:.2f} s" for name, seconds in self.steps.items() if seconds >= 0.005
+            f"{name} {seconds:.2f} s" for name, seconds in self.steps.items() if seconds >= WORTH_TELLING
         )
         return (
             f"{self.sales:,} sales: full build {self.full_seconds:.2f} s, {self.added:,} more "

@@ -296,7 +296,7 @@ def require_closed(
             raise AccountOpen(
                 f"The row account of {contract.source} does not close for batch {account.batch_id}: "
                 f"{account.lines_difference} lines and {account.rows_difference} rows are not explained"
-                f"{_lost_lines(session, contract, account.batch_id, side)}.",
+                f"{_lost_lines(session, contract, account, side)}.",
                 "Nothing is published. Run it again with --full; if it stays, this is a fault of MetaLayer.",
             )
     for sums in money:
@@ -308,9 +308,32 @@ def require_closed(
             )
 
 
-def _lost_lines(session: Session, contract: Contract, batch_id: str, side: Side | None) -> str:
-    if side is None:
-        return ""
+def _lost_lines(session: Session, contract: Contract, account: RowAccount, side: Side | None) -> str:
+    """The first lines that an open account is about, as far as the data tell."""
+    if account.lines_difference:
+        found = _lines_without_record(session, contract, account)
+    else:
+        found = _rows_without_place(session, contract, account.batch_id, side) if side else []
+    return f" (lines {', '.join(map(str, found))})" if found else ""
+
+
+def _lines_without_record(session: Session, contract: Contract, account: RowAccount) -> list[int]:
+    """Lines that are neither in bronze nor unreadable: the gaps, where every record is one line."""
+    if account.continuation_lines or account.blank or account.lines_difference < 0:
+        return []
+    found = session.rows(
+        "select line from ("  # noqa: S608
+        "select line + 1 as line, lead(line) over (order by line) - line as step from ("
+        f'select _row_number as line from bronze."{contract.bronze_table}" where _batch_id = ? '
+        "union select line_number from quarantine.unreadable_lines where batch_id = ? "
+        "union select ? union select ?) as lines) as steps where step > 1 order by 1 limit ?",
+        [account.batch_id, account.batch_id, account.header_lines, account.lines + 1, NAMED_AT_MOST],
+    )
+    return [int(line) for (line,) in found]
+
+
+def _rows_without_place(session: Session, contract: Contract, batch_id: str, side: Side) -> list[int]:
+    """Lines whose row or correction is in none of the places a row can be in."""
     elsewhere = " union all ".join(
         f"select _row_number, _correction from {table} where _batch_id = ?"  # noqa: S608
         for table in (side.silver, side.superseded, side.quarantine, side.aside)
@@ -323,4 +346,4 @@ def _lost_lines(session: Session, contract: Contract, batch_id: str, side: Side 
         "and found._correction = owed._correction) order by 1 limit ?",
         [*([batch_id] * 6), NAMED_AT_MOST],
     )
-    return f" (lines {', '.join(str(line) for (line,) in found)})" if found else ""
+    return [int(line) for (line,) in found]

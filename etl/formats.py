@@ -28,8 +28,9 @@ PARTS = {
 YEARS, MONTHS, DAYS = ("YYYY", "YY"), ("MMMM", "MMM", "MM", "M"), ("DD", "D")
 HOURS, MINUTES, SECONDS, FRACTIONS, HALVES = ("HH", "H", "hh", "h"), ("mm",), ("SS",), ("f",), ("A",)
 NAMED, HALF_DAY, OPEN = ("MMMM", "MMM"), ("hh", "h"), ("M", "D", "H", "h")
+FIXED = ("YYYY", "YY", "MM", "DD", "HH", "hh", "mm", "SS")  # always as many characters as the part's own name
 SEPARATORS = "-/.:, TZ"
-_TOKEN = re.compile("|".join(PARTS))
+TOKEN = re.compile("|".join(PARTS))
 
 _LONG = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -41,13 +42,27 @@ ENGLISH = tuple((name, name[:3], *(("Sept",) if name == "September" else ())) fo
 
 def tokens(form: str) -> list[str]:
     """The parts of a format in their order: `D/M/YYYY` → D, M, YYYY."""
-    return _TOKEN.findall(form)
+    return TOKEN.findall(form)
+
+
+def fixed_place(form: str, place: int) -> tuple[int, int]:
+    """Where the part at a place begins and its length, where both are always the same; below 0 counted from the end
+    of the text. Length 0 where they are not.
+    """
+    found = list(TOKEN.finditer(form))
+    if found[place].group() not in FIXED:
+        return 0, 0
+    if all(token.group() in FIXED for token in found[:place]):
+        return found[place].start(), len(found[place].group())
+    if all(token.group() in FIXED for token in found[place:]):
+        return found[place].start() - len(form), len(found[place].group())
+    return 0, 0
 
 
 def pattern_of(form: str) -> str:
     """The regular expression of a format: `DD/MM/YYYY` → `^([0-9]{2})/([0-9]{2})/([0-9]{4})$`."""
     parts, at = [], 0
-    for token in _TOKEN.finditer(form):
+    for token in TOKEN.finditer(form):
         parts += [as_pattern(form[at : token.start()]), PARTS[token.group()]]
         at = token.end()
     return "^" + "".join(parts) + as_pattern(form[at:]) + "$"

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from etl.model import MoneyAccount, RowAccount
 
 Write = Callable[[Any], str]
+_CLOSES = '<span class="icon passed" role="img" aria-label="Closes" title="Closes">check_circle</span>'
 
 
 def anything_landed(found: Accounts) -> bool:
@@ -193,7 +194,9 @@ def _money(total: MoneyAccount) -> None:
 
 def _without_amount(total: MoneyAccount) -> str:
     said, rows = words.without_amount(total.rows_without_amount), total.rows_without_amount
-    address = row_links.rows(row_links.WITHOUT_AMOUNT, total.source, total.batch_id, total.column) if rows else ""
+    address = (
+        row_links.rows(row_links.WITHOUT_AMOUNT, total.source, total.batch_id, total.column) if rows else ""
+    )
     return row_links.linked(said, address)
 
 
@@ -260,7 +263,7 @@ def batches(found: Accounts) -> None:
 
 def _batch(row: Mapping[Hashable, Any], numbers: Sequence[str], account: RowAccount) -> list[Cell]:
     open_by = row["difference"]
-    mark = pill("failed", f"Open by {shown(open_by)}") if open_by else pill("passed", "Closes")
+    mark = pill("failed", f"Open by {shown(open_by)}") if open_by else _CLOSES
     cells = [Html(_batch_number(row[name], name, account)) for name in numbers]
     return [str(row["file"]), *cells, Html(mark)]
 

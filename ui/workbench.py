@@ -76,7 +76,8 @@ def _grid(found: AsideRows, state: str, key: str) -> None:
     frame = reads_mending.grid(
         found, workbench_drafts.changes(found.source, state), workbench_drafts.ticks(found.source, state)
     )
-    fixed = [name for name in frame if name in _FIXED or (state == DISCARDED and name != TICK)]
+    columns = [str(name) for name in frame]
+    fixed = [name for name in columns if name in _FIXED or (state == DISCARDED and name != TICK)]
     st.data_editor(
         frame,
         key=key,

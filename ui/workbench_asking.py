@@ -45,7 +45,6 @@ def _body() -> None:
     question: Question | None = st.session_state.get(_OPEN)
     if question is None:  # answered: a dialog runs without the page, which has to follow
         st.rerun()
-        return
     # A dialog stands outside the page, where the colours of our own markup do not follow the theme.
     st.text(question.lead)
     st.caption(words.REVERSIBLE)

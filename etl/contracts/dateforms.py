@@ -17,10 +17,10 @@ from etl.formats import (
     NAMED,
     PARTS,
     SECONDS,
+    SEPARATORS,
     YEARS,
 )
 
-_SEPARATORS = "-/.:, TZ"
 _PART = re.compile("|".join(PARTS) + "|.")
 _DATE, _TIME = (YEARS, MONTHS, DAYS), (HOURS, MINUTES, SECONDS, FRACTIONS, HALVES)
 _OF_OPEN_LENGTH = {"M", "D", "H", "h", "f"}
@@ -36,7 +36,7 @@ _SPELT = {
 def format_fault(form: str, *, with_time: bool) -> str:
     """What is wrong with a format, or nothing. A day needs year, month, day; a time hour, minute."""
     parts = _PART.findall(form)
-    strange = [part for part in parts if part not in PARTS and part not in _SEPARATORS]
+    strange = [part for part in parts if part not in PARTS and part not in SEPARATORS]
     if strange:
         return f"{strange[0]!r} is neither {FORMAT_PARTS} nor a separator (- / . : , space T Z)"
     used = [part for part in parts if part in PARTS]

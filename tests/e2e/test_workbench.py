@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, ViewportSize, expect
@@ -135,3 +136,37 @@ def test_the_workbench_is_whole_and_no_wider_than_the_window(
     expect(shown.page.get_by_text("could not be drawn")).to_have_count(0)
     assert shown.failures() == []
     assert shown.sideways() == []
+
+
+def test_a_table_is_taken_away_only_with_its_formulas_made_plain(dirty: Server, visit: Visitor) -> None:
+    shown = visit(dirty).open("quality?tab=Quarantine")
+    table = card(shown).get_by_test_id("stDataFrame")
+    table.hover()
+    expect(card(shown).get_by_role("button", name="Fullscreen")).to_be_visible()
+    expect(card(shown).get_by_role("button", name="Download as CSV")).to_be_hidden()
+    with shown.page.expect_download() as started:
+        shown.button("CSV").click()
+    assert started.value.suggested_filename == "quarantined-erp_sales.csv"
+    lines = started.value.path().read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("_batch_id,_row_number,_correction,_reasons,sales_id")
+    assert not [line for line in lines if re.search(r'(^|,)"?[=+@-]', line)]
+
+
+def test_an_edited_csv_is_loaded_and_replayed(dirty: Server, visit: Visitor, tmp_path: Path) -> None:
+    text = dirty.call("export_aside", source="crm_customers", reason="region is missing")
+    header, first, *_ = text.splitlines()
+    cells = first.split(",")
+    cells[header.split(",").index("region")] = "WEST"
+    edited = tmp_path / "edited.csv"
+    edited.write_text("\n".join([header, ",".join(cells)]), encoding="utf-8")
+    before = dirty.call("aside", source="crm_customers")["total"]
+
+    shown = visit(dirty).open("quality?tab=Quarantine&aside-source=crm_customers")
+    shown.page.get_by_text("Load an edited CSV").first.click()
+    card(shown).locator("input[type=file]").set_input_files(edited)
+    expect(card(shown)).to_contain_text("region: WEST")
+    shown.button("Replay 1 row").click()
+    expect(shown.page.get_by_text("Corrected 1 row of crm_customers: applied")).to_be_visible()
+    assert dirty.call("aside", source="crm_customers")["total"] == before - 1
+    assert closes(dirty)
+    assert shown.failures() == []

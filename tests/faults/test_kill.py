@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from etl.mends import Edit, MendState
 from etl.model import RunState
 from etl.service import Service
 from etl.settings import Settings
@@ -26,6 +27,7 @@ from tests.workspaces import CUSTOMERS, SALES, few_files, land, opened, run, wor
 MASTER = "master_etl_orchestrator"
 KILLS = 15  # in a series; each series has a workspace of its own
 SERIES = range(1 if TIMES == 1 else -(-10 * TIMES // KILLS))
+WHOLE_COMMANDS = 2  # before the first kill
 SALES_IN_A_FILE = 400
 Shown = dict[str, list[tuple[Any, ...]]]
 
@@ -42,27 +44,41 @@ def files(settings: Settings, number: int) -> None:
     land(settings, f"erp/erp_sales_{number:03}.csv", SALES + "\n".join([*sales, '7,"open', "9,,,,,"]) + "\n")
 
 
-def shown(service: Service) -> Shown:
-    """What is published beyond bronze."""
-    return contents(service, PUBLISHED)
+def mend(service: Service, number: int) -> None:
+    """Ask for what the next run is to take up beside its files: by turns a correction, a discard, a withdrawal of the
+    sales before, and that taken back.
+    """
+    rows = service.aside("erp_sales", limit=5).rows
+    batches = {batch.path: batch.batch_id for batch in service.batches()}
+    match number % 4:
+        case 0:
+            service.replay_edits("erp_sales", [Edit(row.place, (("quantity", "1"),)) for row in rows])
+        case 1:
+            service.discard("erp_sales", [row.place for row in rows[:2]], "test rows")
+        case 2:
+            service.withdraw_batch(batches[f"erp/erp_sales_{number - 1:03}.csv"], "the wrong file")
+        case _:
+            service.reinstate_batch(batches[f"erp/erp_sales_{number - 2:03}.csv"])
 
 
 @dataclass
 class Uninterrupted:
-    """A workspace that gets the same files and is never killed: what each version must look like."""
+    """A workspace that gets the same files and mends and is never killed: what each version must look like."""
 
-    settings: Settings
+    service: Service
     versions: list[Shown] = field(default_factory=list)  # after each pair of files
     bronze: list[Shown] = field(default_factory=list)
 
     def go_on(self) -> None:
-        """Take in the next files."""
-        files(self.settings, len(self.versions))
-        with opened(self.settings) as service:
-            ended = run(service)
-            assert ended.state is RunState.SUCCEEDED, ended.error
-            self.versions.append(shown(service))
-            self.bronze.append(contents(service, BRONZE))
+        """Take in the next files, and from the third on what was mended."""
+        number = len(self.versions)
+        files(self.service.settings, number)
+        if number >= WHOLE_COMMANDS:
+            mend(self.service, number)
+        ended = run(self.service)
+        assert ended.state is RunState.SUCCEEDED, ended.error
+        self.versions.append(contents(self.service, PUBLISHED))
+        self.bronze.append(contents(self.service, BRONZE))
 
 
 def require_whole(service: Service, uninterrupted: Uninterrupted) -> None:
@@ -74,7 +90,9 @@ def require_whole(service: Service, uninterrupted: Uninterrupted) -> None:
         table = service.catalog.contracts[batch.source].bronze_table
         held = service.select(f"select count(*) from bronze.{table} where _batch_id = ?", [batch.batch_id])
         assert held.rows == ((batch.rows,),), "no half batch"
-    assert shown(service) in uninterrupted.versions[-2:], "the version before or the version after, whole"
+    assert contents(service, PUBLISHED) in uninterrupted.versions[-2:], (
+        "the version before or the version after, whole"
+    )
     require_swept(service)
 
 
@@ -151,15 +169,20 @@ def test_a_command_that_is_killed_leaves_whole_versions_and_the_next_one_goes_on
 ) -> None:
     seed = int(time.time())
     chance, outcomes = Random(seed), Counter[str]()  # noqa: S311 - told below, so that a failure can be looked into
-    with TemporaryDirectory(dir=MEMORY) as folder, Forked(Path(folder) / "said") as forked:
+    with (
+        TemporaryDirectory(dir=MEMORY) as folder,
+        Forked(Path(folder) / "said") as forked,
+        opened(workspace(Path(folder) / "uninterrupted")) as service_of_its_own,
+    ):
         settings = workspace(Path(folder) / "killed")
-        uninterrupted = Uninterrupted(workspace(Path(folder) / "uninterrupted"))
+        uninterrupted = Uninterrupted(service_of_its_own)
         whole = seconds_of_a_whole_command(forked, settings, uninterrupted)
-        for moment in moments(chance):
-            files(settings, len(uninterrupted.versions))
+        for number, moment in enumerate(moments(chance), start=WHOLE_COMMANDS):
             uninterrupted.go_on()
             with opened(settings) as service:
                 before = {found.run_id for found in service.runs().runs}
+                mend(service, number)
+            files(settings, number)
             hit = killed_at(forked, settings, moment, whole)
             with opened(settings) as service:
                 require_reconciled(service, before)
@@ -168,16 +191,18 @@ def test_a_command_that_is_killed_leaves_whole_versions_and_the_next_one_goes_on
                 rest = run(service)
                 assert rest.state is RunState.SUCCEEDED, (rest.error, seed)
                 require_whole(service, uninterrupted)
-                assert shown(service) == uninterrupted.versions[-1], seed
+                assert contents(service, PUBLISHED) == uninterrupted.versions[-1], seed
                 assert contents(service, BRONZE) == uninterrupted.bronze[-1], "every file once"
+                assert {asked.state for asked in service.mends()} == {MendState.APPLIED}, "every mend once"
     assert outcomes["interrupted"] >= KILLS // 3, f"too few kills hit a run at work: {outcomes}, seed {seed}"
     record_property("measured", f"{KILLS} times kill -9 of a command left its run: {dict(outcomes)}")
 
 
 def seconds_of_a_whole_command(forked: Forked, settings: Settings, uninterrupted: Uninterrupted) -> float:
-    """What the second pair of files takes: the first one has statements to compile."""
-    for _ in range(2):
-        files(settings, len(uninterrupted.versions))
+    """What the last of them takes: the first one has statements to compile."""
+    started = 0.0
+    for number in range(WHOLE_COMMANDS):
+        files(settings, number)
         uninterrupted.go_on()
         started = time.monotonic()
         forked.start(settings, "run", "--json")

@@ -256,6 +256,8 @@ def test_a_format_means_its_signs_as_they_are(
         ("YYYY-MM-DD", "printf('%04d-%02d-%02d', y, m, d)"),
         ("M/D/YYYY", "printf('%d/%d/%d', m, d, y)"),
         ("DDMMYY", "printf('%02d%02d%02d', d, m, y % 100)"),
+        ("D.MM.YYYY", "printf('%d.%02d.%d', d, m, y)"),
+        ("YYYYMMDD", "printf('%d%02d%02d', y, m, d)"),
         (
             "D-MMM-YYYY",
             "printf('%d-%s-%d', d, strftime(make_date(2000, greatest(least(m, 12), 1), 1), '%b'), y)",

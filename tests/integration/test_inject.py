@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gzip
 import hashlib
 from functools import partial
 from pathlib import Path
@@ -256,3 +257,61 @@ def test_a_contract_of_another_kind_catches_what_it_promises(own: Settings) -> N
         FaultKind.BELOW, FaultKind.DECIMALS, FaultKind.SAME_VALUE, FaultKind.BAD_BYTES, FaultKind.RESENT,
     } <= of_it  # fmt: skip
     assert any(f.kind is FaultKind.OWN_RULE and f.caught is Caught.UNTRIED for f in found.faults)
+
+
+PLACES = """\
+apiVersion: v3.1.0
+kind: DataContract
+id: places
+version: 1.0.0
+servers: [{server: landing, type: local, path: "shop/places*.csv", format: csv}]
+schema:
+  - name: places
+    physicalName: places_clean
+    dataGranularityDescription: one row per place
+    properties:
+      - {name: region, logicalType: string, primaryKey: true, primaryKeyPosition: 1, required: true}
+      - {name: place_no, logicalType: integer, primaryKey: true, primaryKeyPosition: 2, required: true}
+      - {name: title, logicalType: string, quality: [{metric: nullValues, mustBe: 0, severity: block}]}
+"""
+STOCK = """\
+apiVersion: v3.1.0
+kind: DataContract
+id: stock
+version: 1.0.0
+servers: [{server: landing, type: local, path: shop/stock.csv.gz, format: csv}]
+schema:
+  - name: stock
+    physicalName: stock_clean
+    dataGranularityDescription: one row per item and place
+    relationships:
+      - {type: foreignKey, from: [stock.region, stock.place_no], to: [places.region, places.place_no]}
+    properties:
+      - {name: item, logicalType: string, primaryKey: true, primaryKeyPosition: 1, required: true}
+      - {name: region, logicalType: string, primaryKey: true, primaryKeyPosition: 2, required: true}
+      - {name: place_no, logicalType: integer, primaryKey: true, primaryKeyPosition: 3, required: true}
+      - name: counted_at
+        logicalType: timestamp
+        required: true
+        logicalTypeOptions: {minimum: "2020-01-01T00:00:00Z"}
+      - {name: sealed, logicalType: boolean}
+"""
+
+
+def test_keys_of_several_columns_packed_files_and_rules_that_block_are_tried_too(tmp_path: Path) -> None:
+    settings = workspace(tmp_path)
+    for name, text in (("places", PLACES), ("stock", STOCK)):
+        (settings.project / "contracts" / f"{name}.odcs.yaml").write_text(text, encoding="utf-8")
+    land(settings, "shop/places.csv", "region,place_no,title\nN,1,One\nN,2,Two\n")
+    stock = "item,region,place_no,counted_at,sealed\na,N,1,2026-01-05 10:00:00,true\nb,N,2,2026-01-06 10:00:00,no\n"
+    land(settings, "shop/stock.csv.gz", gzip.compress(stock.encode()))
+    found = injected(settings)
+    assert missed(found) == []
+    caught = {(f.kind, f.source, f.where.partition(",")[0]): f.caught_by for f in found.faults if f.caught_by}
+    assert (
+        caught[FaultKind.ORPHAN, "stock", "region"]
+        == "quarantine: region and place_no are not a known places"
+    )
+    assert caught[FaultKind.MISSING, "places", "title"] == "check: title_present"
+    assert (FaultKind.EARLY, "stock", "counted_at") in caught
+    assert (FaultKind.LOST_ROW, "silver.stock_clean", "one row") in caught

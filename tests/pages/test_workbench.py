@@ -68,7 +68,7 @@ def write(screen: Screen, sale: int, **cells: Any) -> Screen:
 
 def write_at(screen: Screen, row: int, **cells: Any) -> Screen:
     """Write into the cells of a row as the browser would, and draw again."""
-    key = screen.app.data_editor[0].key
+    key = str(screen.app.data_editor[0].key)
     before = screen.app.session_state[key]["edited_rows"] if key in screen.app.session_state else {}
     edited = {**before, row: {**before.get(row, {}), **cells}}
     screen.app.session_state[key] = {"edited_rows": edited, "added_rows": [], "deleted_rows": []}
