@@ -26,13 +26,16 @@ class Building:
         self.built: dict[str, Built] = {}
 
     def names(self) -> dict[str, str]:
-        """How SQL reads every silver and gold table in this run: as built aside, or as published."""
-        tables = self.tools.catalog.tables.values()
-        return {
-            table.name: self.tools.warehouse.physical(table.name, table.name in self.built)
-            for table in tables
-            if table.layer is not Layer.BRONZE
-        }
+        """How SQL reads every silver and gold table, and those beside silver: as built aside, or as published."""
+        physical, names = self.tools.warehouse.physical, {}
+        for table in self.tools.catalog.tables.values():
+            built = table.name in self.built
+            if table.layer is not Layer.BRONZE:
+                names[table.name] = physical(table.name, built)
+            if table.layer is Layer.SILVER:
+                contract = self.tools.catalog.contracts[table.source or ""]
+                names |= {beside: physical(beside, built) for beside in silver.beside(contract)}
+        return names
 
     def compiled(self, contract: Contract) -> silver.SilverSQL:
         """The statements of a contract's silver, reading its parents as this run does."""

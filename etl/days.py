@@ -26,14 +26,10 @@ _DUCKDB = {
 }  # fmt: skip
 
 
-@ibis.udf.scalar.builtin
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
 def try_strptime(text: str, form: str) -> datetime:
     """DuckDB's own reading of a moment, NULL where it is not real; several times quicker than taking it apart."""
     raise NotImplementedError
-
-
-def _duckdb_form(form: str) -> str:
-    return formats.TOKEN.sub(lambda found: _DUCKDB[found.group()], form)
 
 
 def calendar_day(text: ir.StringValue, form: str, names: Names = ()) -> ir.DateValue:
@@ -44,9 +40,9 @@ def calendar_day(text: ir.StringValue, form: str, names: Names = ()) -> ir.DateV
 
 def quick_calendar_day(text: ir.StringValue, form: str, names: Names = ()) -> ir.DateValue:
     """As `calendar_day`, on DuckDB."""
-    known = form != ISO and set(formats.tokens(form)) <= set(_DUCKDB)
-    iso = try_strptime(text, _duckdb_form(form)) if known else _iso(text, form, names)
-    return ibis.ifelse(text.re_search(pattern_of(form)), iso.try_cast("date"), ibis.null("date"))
+    iso = _iso(text, form, names).try_cast("date")
+    day = iso if form == ISO else ibis.coalesce(*(one.cast("date") for one in _read(text, form, names)), iso)
+    return ibis.ifelse(text.re_search(pattern_of(form)), day, ibis.null("date"))
 
 
 def calendar_moment(text: ir.StringValue, form: str, names: Names = ()) -> ir.TimestampValue:
@@ -58,11 +54,22 @@ def calendar_moment(text: ir.StringValue, form: str, names: Names = ()) -> ir.Ti
 
 def quick_calendar_moment(text: ir.StringValue, form: str, names: Names = ()) -> ir.TimestampValue:
     """As `calendar_moment`, on DuckDB."""
-    if set(formats.tokens(form)) <= set(_DUCKDB):
-        moment = try_strptime(text, _duckdb_form(form))
-    else:
-        moment = (_iso(text, form, names) + " " + _clock(text, form)).try_cast("timestamp")
+    iso = (_iso(text, form, names) + " " + _clock(text, form)).try_cast("timestamp")
+    moment = ibis.coalesce(*_read(text, form, names), iso)
     return ibis.ifelse(text.re_search(pattern_of(form)), moment, ibis.null("timestamp"))
+
+
+def _read(text: ir.StringValue, form: str, names: Names) -> list[ir.TimestampValue]:
+    """What DuckDB reads, for the formats it knows: each row is taken apart only where that gives nothing."""
+    months = () if names else formats.NAMED
+    if not set(formats.tokens(form)) <= {*_DUCKDB, *months}:
+        return []
+    spelt = ("%b", "%B") if _place(form, months) is not None else ("",)
+    return [try_strptime(text, _duckdb_form(form, name)) for name in spelt]
+
+
+def _duckdb_form(form: str, month: str) -> str:
+    return formats.TOKEN.sub(lambda found: _DUCKDB.get(found.group(), month), form)
 
 
 def _place(form: str, names: Sequence[str]) -> int | None:

@@ -97,7 +97,12 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Cleaning:
-    """How the text of one column is made comparable before it is cast. Applied in the order of the fields."""
+    """How the text of one column is made comparable before it is cast. Applied in the order of the fields.
+
+    `negatives` shows how a number below zero is written, with the digit 1 for the number: "(1)", "1-". With `percent`
+    a number that ends in % is a hundredth of what it says. `month_names` has the spellings of each month, January
+    first; none for English.
+    """
 
     trim: bool = True
     collapse_spaces: bool = False
@@ -110,9 +115,9 @@ class Cleaning:
     thousands_separator: str = ""
     currency_signs: tuple[str, ...] = ()
     formats: tuple[str, ...] = ("YYYY-MM-DD",)
-    negatives: tuple[str, ...] = ()  # how a number below zero is written, the digit 1 for the number: "(1)", "1-"
+    negatives: tuple[str, ...] = ()
     percent: bool = False  # a number that ends in % is a hundredth of what it says
-    month_names: tuple[tuple[str, ...], ...] = ()  # the spellings of each month, January first; () for English
+    month_names: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -272,6 +277,8 @@ class Check:
     sql: str = ""
     examined_sql: str = ""
     description: str = ""
+    each_row: bool = False  # whether every row breaks or keeps it on its own
+    distinct: tuple[str, ...] = ()  # the columns whose values may not be shared by two rows
 
 
 @dataclass(frozen=True)

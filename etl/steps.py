@@ -265,6 +265,7 @@ class Steps:
                 self.tools.warehouse.dialect,
                 self.tools.clock(),
                 self.run.run_id,
+                self._came(table),
             )
             results = examiner.examine(table)
         try:
@@ -273,6 +274,19 @@ class Steps:
             self.tools.ledger.save_checks(results)
             raise
         return results
+
+    def _came(self, table: Table) -> checks.Came | None:
+        """What a merge brings, and which checks the rest of the table stands passed by."""
+        stands = self.tools.warehouse.published().get(table.name)
+        if not self.built[table.name].merged or stands is None:
+            return None
+        passed = frozenset(
+            result.check
+            for result in self.tools.ledger.latest_checks()
+            if (result.table, result.version, result.state) == (table.name, stands.version, CheckState.PASSED)
+            and result.examined
+        )
+        return checks.Came(self.tools.warehouse.coming(table.name), passed, stands.version)
 
     # -- publishing ------------------------------------------------------------------------------------------
 

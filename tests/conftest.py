@@ -13,9 +13,9 @@ FOLDERS = ("unit", "integration", "pages", "e2e", "faults")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The folder gives a test its mark, and the number of cases how long it may take."""
+    """The folder gives a test its mark; one that tries generated cases may take longer, the more of them it tries."""
     for item in items:
-        if not item.get_closest_marker("timeout"):
+        if hasattr(getattr(item, "obj", None), "hypothesis"):
             item.add_marker(pytest.mark.timeout(SECONDS_BEFORE_IT_HANGS))
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         if folder in FOLDERS:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase
 from hypothesis import settings as trying
 
 TIMES = int(os.environ.get("METALAYER_TEST_TIMES", "1"))
-SECONDS_BEFORE_IT_HANGS = 300 * TIMES
+SECONDS_BEFORE_IT_HANGS = 900 * TIMES
 
 
 def times(count: int) -> int:

@@ -73,6 +73,17 @@ MEND_STATES = {
     "applied": ("succeeded", "Applied"),
     "refused": ("refused", "Refused"),
 }
+MEND_STANDINGS = {
+    "waiting": ("queued", "waiting", "The next run takes it up."),
+    "publishing": ("running", "being published", "It is seen in silver when the run has ended."),
+    "applied": ("succeeded", "applied", ""),
+    "unpublished": (
+        "warned",
+        "applied, but not published",
+        "Its run did not get through, so silver stays as it was; see why.",
+    ),
+}
+"""How a visit's own request stands: state, word, and what that means."""
 PAST = {
     "correct": "Corrected",
     "discard": "Discarded",

@@ -98,18 +98,28 @@ def follow(mends: Sequence[Mend]) -> None:
 def outcome(mends: Sequence[Mend]) -> None:
     """What waits, and what became of this visit's last request, with a way to its run."""
     said, asked = st.session_state.get(_SAID), st.session_state.get(_ASKED, [])
-    paths = reads_mending.paths() if mends else {}
-    for mend in mends:
-        if mend.mend_id == said or mend.mend_id in asked:
-            _say(mend, words.mend(mend, paths.get(mend.batch_id, "")))
+    mine = [mend for mend in mends if mend.mend_id == said or mend.mend_id in asked]
+    paths = reads_mending.paths() if mine else {}
+    for mend in mine:
+        _say(mend, words.mend(mend, paths.get(mend.batch_id, "")))
 
 
 def _say(mend: Mend, sentence: str) -> None:
-    tone, word = words.MEND_STATES.get(str(mend.state), ("unexamined", str(mend.state)))
     if mend.state == "refused":
-        widgets.verdict("failed", f"{sentence}: {word.lower()}", mend.message)
+        widgets.verdict("failed", f"{sentence}: refused", mend.message)
         return
+    tone, word, why = words.MEND_STANDINGS[_standing(mend)]
     with st.container(horizontal=True, vertical_alignment="center", key=f"mend-said-{mend.mend_id}"):
-        widgets.line(tone, f"{sentence}: {word.lower()}", mend.message or state.ago(mend.requested_at))
+        widgets.line(tone, f"{sentence}: {word}", why or state.ago(mend.requested_at))
         if mend.run_id is not None:
             widgets.page_link(f"runs?run={mend.run_id}", f"Run {mend.run_id}")
+
+
+def _standing(mend: Mend) -> str:
+    """A mend is applied early in its run; what it changes is seen when that run has published."""
+    if mend.state == "waiting" or mend.run_id is None:
+        return "waiting"
+    run = data.living().run(mend.run_id)
+    if run.finished_at is None:
+        return "publishing"
+    return "applied" if run.state == "succeeded" else "unpublished"

@@ -35,8 +35,17 @@ def key_checks(table: str, key: tuple[str, ...], severity: Severity) -> tuple[Ch
             f"select * from {{table}} where {blank}",
             EXAMINED,
             f"Every row has {said}.",
+            each_row=True,
         ),
-        Check("key_unique", table, severity, repeated, EXAMINED, f"No two rows have the same {said}."),
+        Check(
+            "key_unique",
+            table,
+            severity,
+            repeated,
+            EXAMINED,
+            f"No two rows have the same {said}.",
+            distinct=key,
+        ),
     )
 
 
@@ -55,6 +64,9 @@ def silver_checks(contract: Contract, parents: Mapping[str, str]) -> tuple[Check
     known = [key for key in contract.foreign_keys if key.source in parents]
     own = [check for column in columns for check in _column_checks(table, column, known, parents)]
     own += [_reference_check(table, key, parents) for key in contract.composite_references if key in known]
+    # A row whose parent goes is judged again and comes anew; not where the missing parent only warns or blocks.
+    judged = {f"{'_'.join(key.columns)}_known" for key in contract.references}
+    own = [replace(check, each_row=True) if check.name in judged else check for check in own]
     own += [_distinct_check(table, contract, one) for one in contract.distinct]
     return (*key_checks(table, contract.key, Severity.BLOCK), *own, *_rule_checks(table, contract))
 
@@ -72,7 +84,8 @@ def _column_checks(
         repeated = f"select {name}, count(*) as rows_with_it from {{table}} where {name} is not null"
         sql = f"{repeated} group by {name} having count(*) > 1"
         said = f"No two rows have the same {column.name}."
-        yield Check(f"{column.name}_unique", table, _severity(column.severity("unique")), sql, EXAMINED, said)
+        severity = _severity(column.severity("unique"))
+        yield Check(f"{column.name}_unique", table, severity, sql, EXAMINED, said, distinct=(column.name,))
     yield from _limit_checks(table, column)
     yield from (_reference_check(table, key, parents) for key in references if key.columns == (column.name,))
 
@@ -85,7 +98,8 @@ def _distinct_check(table: str, contract: Contract, one: Distinct) -> Check:
         repeated = f"select {columns}, count(*) as rows_with_it from {{table}} where {given}"
         sql = f"{repeated} group by {columns} having count(*) > 1"
         name = f"{'_'.join(one.columns)}_unique"
-        return Check(name, table, severity, sql, EXAMINED, f"No two rows have the same {said}.")
+        told = f"No two rows have the same {said}."
+        return Check(name, table, severity, sql, EXAMINED, told, distinct=one.columns)
     # Silver holds one row of each key: the other rows that a file has for it were replaced.
     places = f'{columns}, "_batch_id"'
     replaced = f'"silver"."_superseded_{contract.silver_table}"'
@@ -163,7 +177,7 @@ def _rule_checks(table: str, contract: Contract) -> Iterator[Check]:
     for rule in contract.rules:
         yield Check(
             rule.name, table, _severity(rule.severity), f"select * from {{table}} where {rule.broken_when}", EXAMINED,
-            f"No row has {rule.broken_when}.",
+            f"No row has {rule.broken_when}.", each_row=True,
         )  # fmt: skip
 
 
@@ -173,7 +187,7 @@ def _blocking(table: str, name: str, broken: str, description: str) -> Check:
 
 def _check(table: str, name: str, broken: str, description: str, severity: Severity) -> Check:
     kept = f"select * from {{table}} where {broken}"
-    return Check(name, table, severity, kept, EXAMINED, description)
+    return Check(name, table, severity, kept, EXAMINED, description, each_row=True)
 
 
 def _literal(text: str) -> str:

@@ -214,9 +214,9 @@ class Merge:
         return before - gone + come, self._loses_keys(name, keys) if gone else False
 
     def _loses_keys(self, name: str, keys: str) -> bool:
-        now = self.warehouse.physical(name, built=True)
-        left = f"select {keys} from {self._silver} as s where {self._has_key('s')} except select {keys} from {now}"
-        return bool(self.session.rows(f"select 1 from ({left}) as lost limit 1"))
+        coming, leaving = self.warehouse.coming(name), self.warehouse.leaving(name)
+        lost = f"select {keys} from {leaving} except select {keys} from {coming}"
+        return bool(self.session.rows(f"select 1 from ({lost}) as lost limit 1"))
 
 
 def _touched(alias: str, *, orphans: bool = False, only_old: bool = False) -> str:

@@ -210,5 +210,11 @@ class Warehouse(Protocol):
     def sizes(self) -> Mapping[str, int]:
         """Bytes each table takes, by qualified table, as near as the warehouse can tell."""
 
+    def coming(self, table: str) -> str:
+        """The name under which the rows that a merge brings into a table are read in SQL."""
+
+    def leaving(self, table: str) -> str:
+        """The name under which is read what a merge cuts from a table."""
+
     def physical(self, table: str, built: bool) -> str:
         """The name under which a table, or its build aside, is read in SQL."""

@@ -207,6 +207,14 @@ class DuckDBWarehouse(Bronze):
             sizes[f"bronze.{folder.name}"] = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
         return sizes
 
+    def coming(self, table: str) -> str:
+        """The name under which the rows that a merge brings into a table are read in SQL."""
+        return side(table, PUT)
+
+    def leaving(self, table: str) -> str:
+        """The name under which is read what a merge cuts from a table."""
+        return side(table, CUT)
+
     def physical(self, table: str, built: bool) -> str:
         """The name under which a table, or its build aside, is read in SQL."""
         return physical(table, built)

@@ -33,7 +33,7 @@ from tests.dirty import CUSTOMER, FOLDER, SALE, SOUND_CUSTOMER, SOUND_SALE, expo
 from tests.mended import DISCARDED, Mended
 from tests.oracle import COLUMNS, CRM, ERP, Fields, Place, Terms
 from tests.templates import Template, contracts
-from tests.times import tries
+from tests.times import SECONDS_BEFORE_IT_HANGS, tries
 from tests.workspaces import QUICK, land, opened
 
 TURNS: tuple[Callable[[Terms], Terms], ...] = (
@@ -286,5 +286,6 @@ def machine() -> Any:
         yield type("MendingInATemplate", (Mending,), {"template": template})
 
 
+@pytest.mark.timeout(SECONDS_BEFORE_IT_HANGS)
 def test_after_any_step_the_incremental_result_is_that_of_a_full_rebuild(machine: Any) -> None:
     run_state_machine_as_test(machine, settings=tries(30, steps=15))
