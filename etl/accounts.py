@@ -298,6 +298,8 @@ def require_closed(
                 f"{account.lines_difference} lines and {account.rows_difference} rows are not explained"
                 f"{_lost_lines(session, contract, account, side)}.",
                 "Nothing is published. Run it again with --full; if it stays, this is a fault of MetaLayer.",
+                examined=account.lines,
+                failing=abs(account.lines_difference) + abs(account.rows_difference),
             )
     for sums in money:
         if not sums.closes:
@@ -305,6 +307,7 @@ def require_closed(
                 f"The money account of {contract.source}.{sums.column} does not close for batch {sums.batch_id}: "
                 f"{sums.difference} {sums.currency} is not explained.",
                 "Nothing is published. Run it again with --full; if it stays, this is a fault of MetaLayer.",
+                sums.column,
             )
 
 

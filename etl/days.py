@@ -1,8 +1,7 @@
 """Ibis phrases for days and moments: only what is written in a contract's format and real becomes a value.
 
-The format's regular expression lets through months 1 to 12, days 1 to 31 and times that exist. What it cannot tell,
-whether a month has that day, the quick forms leave to DuckDB, whose lenient casts give NULL for no real day; the others
-spell it out.
+The format's regular expression lets through months 1 to 12, days 1 to 31 and times that exist. Whether a month has that
+day, the quick forms leave to DuckDB, whose lenient casts give NULL for no real day; the others ask a second expression.
 """
 
 from __future__ import annotations
@@ -17,7 +16,16 @@ from etl import formats
 from etl.formats import pattern_of
 
 ISO = "YYYY-MM-DD"
-NEVER = ("02-30", "02-31", "04-31", "06-31", "09-31", "11-31")
+_LEAP_YEAR = "(?:[12][0-9](?:0[48]|[2468][048]|[13579][26])|(?:12|16|20|24|28)00)"
+_MONTH_AND_DAY = "|".join(
+    (
+        "(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])",
+        "(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)",
+        "02-(?:0[1-9]|1[0-9]|2[0-8])",
+    )
+)
+REAL_DAY = f"^(?:[12][0-9]{{3}}-(?:{_MONTH_AND_DAY})|{_LEAP_YEAR}-02-29)$"
+"""A calendar day of the years 1000 to 2999 as YYYY-MM-DD."""
 FIRST_SHORT_YEAR = "70"  # YY: 70 to 99 are of the twentieth century, 00 to 69 of the next
 NOON = 12
 Names = tuple[tuple[str, ...], ...]
@@ -118,10 +126,6 @@ def _clock(text: ir.StringValue, form: str) -> ir.StringValue:
 
 
 def _real(text: ir.StringValue, form: str, iso: ir.StringValue) -> ir.BooleanValue:
-    """Whether the text has the form and its month has that day."""
-    day = iso.substr(5, 5)
-    year = iso.substr(0, 4).cast("int64")
-    leap = ((year % 4 == 0) & (year % 100 != 0)) | (year % 400 == 0)
-    there = ibis.cases((day.isin(NEVER), False), (day == "02-29", leap), else_=True)
-    # Two nested cases: the year is only cast where the form fits.
-    return ibis.ifelse(text.re_search(pattern_of(form)), there, False)
+    """Whether the text has the form and names a real day."""
+    real = iso.re_search(REAL_DAY)
+    return real if form == ISO else text.re_search(pattern_of(form)) & real

@@ -98,7 +98,18 @@ class LedgerUnavailable(LedgerError):
 
 
 class AccountOpen(MetaLayerError):
-    """A row or money account does not close, so nothing is published. Names the batches and lines."""
+    """A row or money account does not close, so nothing is published. Names the batches and lines.
+
+    `column` is the amount of a money account, "" for a row account; `examined` and `failing` count rows or lines.
+    """
+
+    def __init__(
+        self, message: str, hint: str = "", column: str = "", examined: int = 1, failing: int = 1
+    ) -> None:
+        super().__init__(message, hint)
+        self.column = column
+        self.examined = examined
+        self.failing = failing
 
 
 class ChecksBlocked(MetaLayerError):

@@ -20,7 +20,8 @@ from etl.checks import (
     sampled,
     state_of,
 )
-from etl.model import Check, CheckResult, Contract, MoneyAccount, RowAccount, Severity
+from etl.errors import AccountOpen
+from etl.model import Check, CheckResult, CheckState, Contract, MoneyAccount, RowAccount, Severity
 from etl.warehouse import Session
 
 _LINES = "header_lines + bronze + continuation_lines + unreadable + blank"
@@ -47,6 +48,16 @@ def declared(contract: Contract) -> list[Check]:
         for column in contract.columns
         if column.amount
     ]  # fmt: skip
+
+
+def left_open(contract: Contract, fault: AccountOpen, at: datetime, run_id: int) -> CheckResult:
+    """The result of the check that kept a version from being published because an account does not close."""
+    name = f"{MONEY_CLOSES} ({fault.column})" if fault.column else ROWS_CLOSE
+    check = next(check for check in declared(contract) if check.name == name)
+    return CheckResult(
+        check.name, check.table, check.severity, CheckState.FAILED, fault.examined, fault.failing, 0.0,
+        message=fault.message, run_id=run_id, examined_at=at,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from etl.facts import (
 from etl.ledger import Ledger
 from etl.model import (
     Batch,
-    BatchState,
     Check,
     CheckResult,
     CheckState,
@@ -259,14 +258,13 @@ def _read(
 
 
 def _seen(warehouse: Warehouse, ledger: Ledger, batches: Sequence[Batch]) -> Seen:
-    """What is known of the newest landings and of the files that were refused."""
+    """What is known of the newest landings."""
     newest = [batch.batch_id for batch in newest_landings(batches)]
-    refused = [batch.batch_id for batch in batches if batch.state is BatchState.REFUSED]
     with warehouse.session() as session:
         withdrawn = "select batch_id from bronze._marks where kind = 'withdraw' and lifted_at is null"
         return Seen(
             ledger.incidents(),
             columns_looked_at(session, newest),
-            drift_of(session, [*newest, *refused]),
+            drift_of(session, newest),
             frozenset(batch_id for (batch_id,) in session.rows(withdrawn)),
         )

@@ -10,7 +10,7 @@ from dataclasses import replace
 from etl import checks
 from etl import plan as planning
 from etl.building import Building, told_of
-from etl.errors import MetaLayerError, WarehouseError
+from etl.errors import AccountOpen, MetaLayerError, WarehouseError
 from etl.layers import bronze, silver
 from etl.mending import Mender
 from etl.mends import Mend
@@ -28,7 +28,7 @@ from etl.model import (
     Step,
     Table,
 )
-from etl.own_checks import AccountExaminer
+from etl.own_checks import AccountExaminer, left_open
 from etl.reader import Reader
 from etl.tools import Tools
 from etl.warehouse import Publication
@@ -319,7 +319,11 @@ class Steps:
     ) -> tuple[list[RowAccount], list[MoneyAccount]]:
         """The accounts of a source as they will stand, closed; its own checks are added to the results."""
         started = time.perf_counter()
-        rows, money = self.building.accounts_of(contract, batches)
+        try:
+            rows, money = self.building.accounts_of(contract, batches)
+        except AccountOpen as fault:
+            self.tools.ledger.save_checks([left_open(contract, fault, self.tools.clock(), self.run.run_id)])
+            raise
         if not rows:  # nothing has landed, or the last account stands
             return rows, money
         aside = self.tools.warehouse.physical(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -168,23 +168,21 @@ class Watched(Arrived):
     # -- what it looks like ----------------------------------------------------------------------------------
 
     def _schema(self, table: Table, source: str) -> CheckFacts:
+        """Of what landed alone: a refused file is told of once, with its reason."""
         started = perf_counter()
-        landing = [batch.batch_id for batch in self._newest_landing(source)]
-        standing = [*landing, *(b.batch_id for b in self.refused if b.source == source)]
+        landing = {batch.batch_id for batch in self._newest_landing(source)}
         examined = sum(self.seen.columns.get(batch_id, 0) for batch_id in landing)
-        differing = [d for d in self.seen.drift if d.batch_id in standing and not d.agreed]
-        if not landing:
-            message = "Nothing has landed yet."
-        elif not examined:
-            message = "The newest files landed before columns were looked at."
-        else:
-            message = _drift_words(differing)
-        looked_at = max(examined, len(differing))  # of a refused file the header alone was
+        differing = [drift for drift in self.seen.drift if drift.batch_id in landing and not drift.agreed]
         sample = [
             {"path": d.path, "column": d.column, "drift": d.kind.value, "was": d.was, "found": d.found}
             for d in differing[: checks.SAMPLE_ROWS]
-        ]  # fmt: skip
-        return self._found(table, checks.SCHEMA, started, looked_at, len(differing), message, sample)
+        ]
+        message = _drift_words(differing) if examined else _not_looked_at(landing)
+        return self._found(table, checks.SCHEMA, started, examined, len(differing), message, sample)
+
+
+def _not_looked_at(landing: Collection[str]) -> str:
+    return "The newest files landed before columns were looked at." if landing else "Nothing has landed yet."
 
 
 def newest_landings(batches: Sequence[Batch]) -> list[Batch]:

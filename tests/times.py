@@ -16,16 +16,21 @@ def times(count: int) -> int:
     return count * TIMES
 
 
-def tries(count: int, *, steps: int = 50) -> trying:
-    """Hypothesis settings for so many cases in CI, there always the same; with the flag, new ones each time."""
+EVERY_PHASE = (Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink)
+
+
+def tries(count: int, *, steps: int = 50, shrink: bool = True) -> trying:
+    """Hypothesis settings for so many cases in CI, there always the same; with the flag, new ones each time.
+
+    Without `shrink` a case that fails is told as it was found, instead of being made smaller for minutes.
+    """
     return trying(
         max_examples=times(count),
         stateful_step_count=steps,
         deadline=None,
         derandomize=TIMES == 1,
         print_blob=True,
-        # Steps are slow: a case that fails is told as it was found, instead of being made smaller for minutes.
-        phases=[Phase.explicit, Phase.reuse, Phase.generate],
+        phases=[phase for phase in EVERY_PHASE if shrink or phase is not Phase.shrink],
         suppress_health_check=[
             HealthCheck.function_scoped_fixture,
             HealthCheck.too_slow,

@@ -196,11 +196,6 @@ def batches() -> tuple[BatchFacts, ...]:
     return data.living().batches()
 
 
-def paths() -> dict[str, str]:
-    """The file of each batch, by batch."""
-    return {batch.batch_id: batch.path for batch in data.living().batches(limit=1_000)}
-
-
 def cut(value: str | None) -> str | None:
     """A cell as it is shown: what is too long for a table ends in an ellipsis."""
     return value if value is None or len(value) <= MOST_CELL else f"{value[:MOST_CELL]}…"

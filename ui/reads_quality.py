@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from etl.model import RowAccount
 
 WORST_FIRST = ("failed", "warned", "unexamined", "passed")
-MOST_ROWS = 1_000
 MOST_LISTED = 50
 
 
@@ -111,18 +110,6 @@ def reasons() -> tuple[ReasonCount, ...]:
     return _reasons(data.stamp())
 
 
-def quarantine(source: str, reason: str = "") -> pd.DataFrame:
-    """Quarantined rows as received, each with its place and all of its reasons; at most `MOST_ROWS`."""
-    frame = _quarantine(data.stamp(), source, reason)
-    first = [name for name in ("_reasons", "_batch_id", "_row_number") if name in frame]
-    return frame[first + [name for name in frame if name not in first]]
-
-
-def unreadable() -> pd.DataFrame:
-    """Lines no reader could take apart, raw; at most `MOST_ROWS`."""
-    return _unreadable(data.stamp())
-
-
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _accounts(stamp: Stamp) -> Accounts:
     return data.living().accounts()
@@ -131,13 +118,3 @@ def _accounts(stamp: Stamp) -> Accounts:
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _reasons(stamp: Stamp) -> tuple[ReasonCount, ...]:
     return data.living().quarantine_reasons()
-
-
-@st.cache_data(show_spinner=False, max_entries=32)
-def _quarantine(stamp: Stamp, source: str, reason: str) -> pd.DataFrame:
-    return data.frame(data.living().quarantine(source, MOST_ROWS, reason))
-
-
-@st.cache_data(show_spinner=False, max_entries=8)
-def _unreadable(stamp: Stamp) -> pd.DataFrame:
-    return data.frame(data.living().unreadable("", MOST_ROWS))

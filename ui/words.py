@@ -40,11 +40,8 @@ BATCHES_LEAD = "Both equations for each file that landed."
 CHECKS_LEAD = "A check that examined nothing is grey, never green."
 NO_CHECKS = "Declare checks in a contract or in the header of a gold file."
 PICK_A_CHECK = "Choose a check to see what it means, the rows that fail it and its query"
-NO_QUARANTINE = "No row broke a rule."
-UNREADABLE_LEAD = "Kept as received, with their place in the file."
 REFUSED_LEAD = "Files that could not be taken in at all; tried again when they or their contract change."
 MOST_REASONS = 6
-MOST_RAW = 200
 SEVERITIES = {"warn": "Warns", "quarantine": "Quarantines", "block": "Blocks"}
 """What a check does to a version that breaks it."""
 TRIGGERS = {"schedule": "schedule", "arrival": "new file", "command": "command", "catch_up": "catch-up"}

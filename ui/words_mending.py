@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from ui import fmt
 if TYPE_CHECKING:
     from etl.mends import Mend
 
+_MARKUP = re.compile(r"[^\w\s,]|_")
 VISITOR = "dashboard"
 """Who a request of a page is noted under while nobody signs in."""
 
@@ -77,10 +79,10 @@ MEND_STANDINGS = {
     "waiting": ("queued", "waiting", "The next run takes it up."),
     "publishing": ("running", "being published", "It is seen in silver when the run has ended."),
     "applied": ("succeeded", "applied", ""),
-    "unpublished": (
+    "hindered": (
         "warned",
-        "applied, but not published",
-        "Its run did not get through, so silver stays as it was; see why.",
+        "applied, but its run failed",
+        "What that run could not publish stays as it was, until one gets through.",
     ),
 }
 """How a visit's own request stands: state, word, and what that means."""
@@ -160,7 +162,12 @@ def place(path: str, row_number: int, correction: int) -> str:
 
 def queued(run_id: int, what: str) -> str:
     """What the toast says after a request."""
-    return f"Run {run_id} takes it up: {what}"
+    return f"Run {run_id} takes it up: {plain(what)}"
+
+
+def plain(text: str) -> str:
+    """Text that may hold a file's name, for a place that would read it as Markdown."""
+    return _MARKUP.sub(r"\\\g<0>", text)
 
 
 def asked(kind: str, rows: int, unreadable: bool, target: str) -> str:

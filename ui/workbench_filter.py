@@ -26,7 +26,7 @@ def chosen(accounts: Accounts, counts: Mapping[str, int]) -> Chosen:
     with fields:
         source = str(_select("Source", SOURCE, list(counts), lambda name: words.choice(name, counts[name])))
     state = _state(source)
-    paths = reads_mending.paths()
+    paths = reads_quality.paths()
     files = reads_mending.files(accounts, source, state)
     reasons = _reasons(source, state)
     with fields:

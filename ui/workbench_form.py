@@ -60,7 +60,7 @@ def _form(row: AsideRow, source: str, state: str) -> None:
             now = written.get(name, value) or ""
             field = st.text_area if name == RAW else st.text_input
             field(
-                words.LINE if name == RAW else name,
+                words.LINE if name == RAW else words.plain(name),
                 now[:MOST_CELL],
                 key=f"{key}-{name}",
                 disabled=len(value or "") > MOST_CELL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ui import fmt, reads_mending, state, widgets
+from ui import fmt, reads_quality, state, widgets
 from ui import words_mending as words
 from ui.widgets import Cell, Html, card
 
@@ -19,7 +19,7 @@ def history(mends: Sequence[Mend]) -> None:
         if not mends:
             widgets.nothing("history", words.NO_HISTORY)
             return
-        paths = reads_mending.paths()
+        paths = reads_quality.paths()
         widgets.listing(
             {"What": "", "Why": "", "By": "", "When": "", "State": "", "Run": "n"},
             [_line(mend, paths) for mend in mends],

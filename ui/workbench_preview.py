@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui import reads_mending, widgets, workbench_requests
+from ui import reads_mending, reads_quality, widgets, workbench_requests
 from ui import words_mending as words
 from ui.reads_mending import RAW, Place
 from ui.widgets import Cell
@@ -35,7 +35,7 @@ def preview(
     )
     with st.spinner(words.LOOKING):
         found = reads_mending.preview(source, edits)
-    paths = {} if received else reads_mending.paths()
+    paths = {} if received else reads_quality.paths()
     counts = Counter(str(each.outcome) for each in found)
     st.html(f'<div class="ml row wrap">{_pills(counts)}</div>')
     widgets.listing(

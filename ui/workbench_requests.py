@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui import data, reads_mending, state, widgets, workbench_drafts
+from ui import data, reads_mending, reads_quality, state, widgets, workbench_drafts
 from ui import words_mending as words
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _ask(request: Callable[[], Requested], said: str) -> None:
         wanted = request()
         state.await_run(wanted.run_id)
         reads_mending.asked()
-        st.session_state.setdefault(_ASKED, []).append(wanted.mend_id)
+        st.session_state.setdefault(_ASKED, {})[wanted.mend_id] = wanted.run_id
         return words.queued(wanted.run_id, said)
 
     state.asked(queue)
@@ -85,11 +85,10 @@ def _ask(request: Callable[[], Requested], said: str) -> None:
 
 def follow(mends: Sequence[Mend]) -> None:
     """Take note of what became of this visit's requests: what is dealt with needs no draft any more."""
-    asked: list[str] = st.session_state.get(_ASKED, [])
+    asked: dict[str, int] = st.session_state.get(_ASKED, {})
     for mend in mends:
         if mend.mend_id in asked and mend.state != "waiting":
-            asked.remove(mend.mend_id)
-            st.session_state[_SAID] = mend.mend_id
+            st.session_state[_SAID] = (mend.mend_id, asked.pop(mend.mend_id))
             if mend.state == "applied":
                 done = (*(edit.place for edit in mend.edits), *mend.places)
                 workbench_drafts.mended(mend.source, map(reads_mending.key, done))
@@ -97,29 +96,29 @@ def follow(mends: Sequence[Mend]) -> None:
 
 def outcome(mends: Sequence[Mend]) -> None:
     """What waits, and what became of this visit's last request, with a way to its run."""
-    said, asked = st.session_state.get(_SAID), st.session_state.get(_ASKED, [])
-    mine = [mend for mend in mends if mend.mend_id == said or mend.mend_id in asked]
-    paths = reads_mending.paths() if mine else {}
+    said: tuple[str, int] | None = st.session_state.get(_SAID)
+    runs = {**st.session_state.get(_ASKED, {}), **dict([said] if said else [])}
+    mine = [mend for mend in mends if mend.mend_id in runs]
+    paths = reads_quality.paths() if mine else {}
     for mend in mine:
-        _say(mend, words.mend(mend, paths.get(mend.batch_id, "")))
+        _say(mend, words.mend(mend, paths.get(mend.batch_id, "")), mend.run_id or runs[mend.mend_id])
 
 
-def _say(mend: Mend, sentence: str) -> None:
+def _say(mend: Mend, sentence: str, run_id: int) -> None:
     if mend.state == "refused":
         widgets.verdict("failed", f"{sentence}: refused", mend.message)
         return
-    tone, word, why = words.MEND_STANDINGS[_standing(mend)]
+    tone, word, why = words.MEND_STANDINGS[_standing(mend, run_id)]
     with st.container(horizontal=True, vertical_alignment="center", key=f"mend-said-{mend.mend_id}"):
         widgets.line(tone, f"{sentence}: {word}", why or state.ago(mend.requested_at))
-        if mend.run_id is not None:
-            widgets.page_link(f"runs?run={mend.run_id}", f"Run {mend.run_id}")
+        widgets.page_link(f"runs?run={run_id}", f"Run {run_id}")
 
 
-def _standing(mend: Mend) -> str:
+def _standing(mend: Mend, run_id: int) -> str:
     """A mend is applied early in its run; what it changes is seen when that run has published."""
-    if mend.state == "waiting" or mend.run_id is None:
+    if mend.state == "waiting":
         return "waiting"
-    run = data.living().run(mend.run_id)
+    run = data.living().run(run_id)
     if run.finished_at is None:
         return "publishing"
-    return "applied" if run.state == "succeeded" else "unpublished"
+    return "applied" if run.state == "succeeded" else "hindered"

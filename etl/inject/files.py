@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from etl.inject.csvfile import Record, Writer, cycled
-from etl.inject.records import FaultKind
+from etl.inject.records import Caught, FaultKind, Planted
 from etl.inject.values import Broken
 from etl.model import Contract, Severity
 from etl.volume import LEAST_BATCHES
@@ -81,6 +81,14 @@ class Maker:
     def _of(self, name: str, rows: int, kind: FaultKind | None = None, expected: str = "") -> File:
         content = self.writer.file(self._rows(rows))
         return File(self.contract.source, name, content, kind, f"{rows} rows", expected)
+
+    def untried(self) -> Iterator[Planted]:
+        """What takes more sound records than there are."""
+        for kind in (FaultKind.DROP, FaultKind.DOUBLING, FaultKind.HEADER_ONLY) if self.few else ():
+            yield Planted(
+                kind, self.contract.source, "whole file", "volume: rows as usual", Caught.UNTRIED,
+                note="its newest batch has too few valid rows",
+            )  # fmt: skip
 
     def another(self) -> bytes:
         """A sound file like no other."""

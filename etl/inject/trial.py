@@ -71,7 +71,8 @@ class Trial:
         sent, evidence = self._land_faults(makers)
         for each in sent:
             yield from judging.judge(each, evidence)
-        yield from (rule for source in makers for rule in self.promised[source].untried())
+        for source, maker in makers.items():
+            yield from (*self.promised[source].untried(), *maker.untried())
         yield from self._came_again({each.contract.source: each for each in sent})
         yield from building.faults(self.scratch, self.promised, self.gold)
         yield from self._stale(evidence.run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -292,6 +293,15 @@ def test_the_quick_calendar_agrees_with_the_spelt_out_one_on_every_day_of_27_yea
         f"select count(distinct quick) from ({sql}) where quick between '1999-01-01' and '2025-12-31'"
     )
     assert real.fetchall() == [(27 * 365 + 7,)], "every day of those years, seven of them leap years"
+
+
+def test_the_expression_for_a_real_day_knows_two_thousand_years() -> None:
+    real = re.compile(days.REAL_DAY)
+    first, last = date(1000, 1, 1).toordinal(), date(2999, 12, 31).toordinal()
+    known = {date.fromordinal(day).isoformat() for day in range(first, last + 1)}
+    for year in range(999, 3001):
+        every = {f"{year:04}-{month:02}-{day:02}" for month in range(14) for day in range(33)}
+        assert {text for text in every if real.match(text)} == every & known
 
 
 def test_a_moment_is_in_utc_and_has_an_hour_that_exists(connection: duckdb.DuckDBPyConnection) -> None:

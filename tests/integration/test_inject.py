@@ -273,6 +273,11 @@ schema:
       - {name: region, logicalType: string, primaryKey: true, primaryKeyPosition: 1, required: true}
       - {name: place_no, logicalType: integer, primaryKey: true, primaryKeyPosition: 2, required: true}
       - {name: title, logicalType: string, quality: [{metric: nullValues, mustBe: 0, severity: block}]}
+    quality:
+      - metric: duplicateValues
+        arguments: {properties: [region, place_no]}
+        mustBe: 0
+        severity: block
 """
 STOCK = """\
 apiVersion: v3.1.0
@@ -313,5 +318,8 @@ def test_keys_of_several_columns_packed_files_and_rules_that_block_are_tried_too
         == "quarantine: region and place_no are not a known places"
     )
     assert caught[FaultKind.MISSING, "places", "title"] == "check: title_present"
+    assert caught[FaultKind.SAME_KEY, "places", "region"] == "check: key_once_per_file"
+    too_few = {f.kind for f in found.faults if f.source == "places" and f.caught is Caught.UNTRIED}
+    assert too_few == {FaultKind.DROP, FaultKind.DOUBLING, FaultKind.HEADER_ONLY}
     assert (FaultKind.EARLY, "stock", "counted_at") in caught
     assert (FaultKind.LOST_ROW, "silver.stock_clean", "one row") in caught

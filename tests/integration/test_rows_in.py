@@ -40,12 +40,14 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def mend(service: Service) -> None:
-    """Correct sale 5, discard sale 9, withdraw a file; sale 10 stays in quarantine."""
+    """Correct sale 5, discard sale 9 (at the second try), withdraw a file; sale 10 stays in quarantine."""
     place = {dict(row.values)["sales_id"]: row.place for row in service.aside("erp_sales").rows}
     corrected = service.replay_edits(
         "erp_sales", [Edit(place["5"], (("sale_amount", "8.00"),))], note="typed wrong", by="ada"
     )
     service.work(corrected.run_id)
+    service.work(service.discard("erp_sales", [place["9"]], "too early", by="bo").run_id)
+    service.work(service.restore("erp_sales", [place["9"]], by="bo").run_id)
     service.work(service.discard("erp_sales", [place["9"]], "a test of the till", by="bo").run_id)
     wrong = next(batch for batch in service.batches("erp_sales") if "wrong" in batch.path)
     service.work(service.withdraw_batch(wrong.batch_id, "the wrong month", by="bo").run_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from etl.scheduler import Scheduler
 from etl.service import Service, open_service
 from etl.settings import Settings
 from etl.warehouse.duckdb import DuckDBWarehouse
+from tests.damage import Damaged
 from tests.workspaces import CUSTOMERS, QUICK, SALES, few_files, land, run, workspace
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
@@ -243,27 +245,25 @@ def test_the_proposal_taken_up_ends_the_warning_and_is_still_told(
     )  # fmt: skip
 
 
-def test_a_column_that_a_refused_file_calls_another_name_is_drift_too(
-    service: Service, settings: Settings, day: Day
+def test_a_refused_file_is_told_of_once_and_its_columns_are_listed_with_the_likely_rename(
+    service: Service, settings: Settings
 ) -> None:
     run(service)
-    land(
-        settings,
-        "erp/erp_sales_2.csv",
-        SALES.replace("sale_amount", "amount") + "5,10,1,1,2026-03-05,40.00\n" * 3,
-    )
+    lines = "5,10,1,1,2026-03-05,40.00\n" * 3
+    land(settings, "erp/erp_sales_2.csv", SALES.replace("sale_amount", "amount") + lines)
     assert run(service, "bronze").state is RunState.SUCCEEDED
-    schema = check(service, "Schema as agreed", "bronze.erp_sales_raw")
-    assert schema.result.state is CheckState.WARNED
     gone, new = service.drift("erp_sales")
     assert (
         gone.proposal
         == "looks renamed: add 'amount' to the aliases of sale_amount in contracts/erp_sales.odcs.yaml"
     )
     assert (new.column, new.found) == ("amount", "decimals with a point")
-    land(settings, "erp/erp_sales_2.csv", SALES + "5,10,1,1,2026-03-05,40.00\n")
-    run(service)
-    assert check(service, "Schema as agreed", "bronze.erp_sales_raw").result.state is CheckState.PASSED
+    assert (
+        len([sight for sight in service.attention() if "erp_sales_2" in f"{sight.headline} {sight.detail}"])
+        == 1
+    )
+    schema = check(service, "Schema as agreed", "bronze.erp_sales_raw")
+    assert schema.result.state is CheckState.PASSED, "of what landed"
 
 
 @pytest.mark.parametrize(
@@ -366,6 +366,34 @@ def test_every_check_that_examined_something_says_what_it_asked(service: Service
     assert [facts.check for facts in examined if not facts.result.query] == []
     assert [facts.check for facts in examined if not facts.description] == []
     assert [facts.check for facts in examined if not facts.history] == []
+
+
+@pytest.mark.parametrize(
+    ("loss", "name", "told"),
+    [
+        ("select * from ({sql}) where sales_id <> 3", "Row account closes", "1 rows are not explained"),
+        (
+            "select * replace (round(sale_amount / 3)::decimal(18, 2) as sale_amount) from ({sql})",
+            "Money account closes (sale_amount)",
+            "USD is not explained",
+        ),
+    ],
+)
+def test_an_account_that_does_not_close_is_a_failed_check_until_it_does(
+    service: Service, loss: str, name: str, told: str
+) -> None:
+    sound = service.engine.tools
+    service.engine.tools = replace(sound, compiled=Damaged(lambda sql: loss.format(sql=sql)))
+    assert run(service).state is RunState.FAILED
+    failed = check(service, name, "silver.sales_clean")
+    assert (failed.result.state, failed.severity) == (CheckState.FAILED, Severity.BLOCK)
+    assert failed.result.failing > 0
+    assert told in failed.result.message
+    assert not service.verdict().ready
+    service.engine.tools = sound
+    run(service)
+    assert check(service, name, "silver.sales_clean").result.state is CheckState.PASSED
+    assert service.verdict().ready
 
 
 def test_a_pass_on_an_older_version_is_not_green(service: Service, settings: Settings) -> None:

@@ -193,6 +193,15 @@ def test_a_mend_that_was_overtaken_is_refused_aloud_and_what_was_written_stays(
     assert closes(bench)
 
 
+def test_a_mend_whose_run_failed_is_not_said_to_be_through(page: Page, bench: Service) -> None:
+    gold = bench.settings.project / "gold" / "customer_analytics.sql"
+    gold.write_text(gold.read_text().replace("buying_customers > total_customers", "buying_customers >= 0"))
+    screen = write(page("quality"), 5, quantity="2").click("preview-quarantined-replay")
+    work(bench, screen)
+    assert bench.runs().runs[0].state == "failed"
+    assert "Corrected 1 row of erp_sales: applied, but its run failed" in screen.text
+
+
 def test_a_request_that_cannot_be_made_is_said_under_the_title(page: Page, bench: Service) -> None:
     screen = write(page("quality"), 5, quantity="2")
     row = next(row for row in bench.aside("erp_sales").rows if dict(row.values)["sales_id"] == "5")
@@ -407,6 +416,18 @@ def test_a_wrong_file_is_withdrawn_and_reinstated(page: Page, bench: Service) ->
     work(bench, screen.click("reinstate"))
     assert sold(bench) == [1, 2, 3, 4]
     assert closes(bench)
+
+
+def test_the_name_of_a_file_is_no_markup_where_it_pops_up(page: Page, bench: Service) -> None:
+    land(bench.settings, "erp/erp_sales_![](http:elsewhere).csv", f"{SALES}9,12,2,1,2026-03-05,9.00\n")
+    run(bench)
+    screen = choose(page("quality"), "elsewhere").click("withdraw")
+    answer(screen, "what a name")
+    assert screen.toasts == [
+        r"Run 2 takes it up: Withdrew erp\/erp\_sales\_\!\[\]\(http\:elsewhere\)\.csv".replace(
+            "Run 2", f"Run {bench.runs().queued[0].run_id}"
+        )
+    ]
 
 
 def test_a_file_is_read_again_and_when_it_is_gone_that_is_said(page: Page, bench: Service) -> None:
