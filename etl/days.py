@@ -28,6 +28,7 @@ REAL_DAY = f"^(?:[12][0-9]{{3}}-(?:{_MONTH_AND_DAY})|{_LEAP_YEAR}-02-29)$"
 """A calendar day of the years 1000 to 2999 as YYYY-MM-DD."""
 FIRST_SHORT_YEAR = "70"  # YY: 70 to 99 are of the twentieth century, 00 to 69 of the next
 NOON = 12
+MINUTES_OF_AN_HOUR = 60
 Names = tuple[tuple[str, ...], ...]
 _DUCKDB = {
     "YYYY": "%Y", "MM": "%m", "M": "%m", "DD": "%d", "D": "%d", "HH": "%H", "H": "%H", "mm": "%M", "SS": "%S",
@@ -56,14 +57,14 @@ def quick_calendar_day(text: ir.StringValue, form: str, names: Names = ()) -> ir
 def calendar_moment(text: ir.StringValue, form: str, names: Names = ()) -> ir.TimestampValue:
     """The moment in UTC, if the text has this form, names a real day and an hour of it."""
     iso = _iso(text, form, names)
-    moment = (iso + " " + _clock(text, form)).cast("timestamp")
+    moment = _in_utc((iso + " " + _clock(text, form)).cast("timestamp"), text, form)
     return ibis.ifelse(_real(text, form, iso), moment, ibis.null("timestamp"))
 
 
 def quick_calendar_moment(text: ir.StringValue, form: str, names: Names = ()) -> ir.TimestampValue:
     """As `calendar_moment`, on DuckDB."""
     iso = (_iso(text, form, names) + " " + _clock(text, form)).try_cast("timestamp")
-    moment = ibis.coalesce(*_read(text, form, names), iso)
+    moment = ibis.coalesce(*_read(text, form, names), _in_utc(iso, text, form))
     return ibis.ifelse(text.re_search(pattern_of(form)), moment, ibis.null("timestamp"))
 
 
@@ -123,6 +124,17 @@ def _clock(text: ir.StringValue, form: str) -> ir.StringValue:
     if _place(form, formats.FRACTIONS) is None:
         return clock
     return clock + "." + _part(text, form, formats.FRACTIONS)
+
+
+def _in_utc(moment: ir.TimestampValue, text: ir.StringValue, form: str) -> ir.TimestampValue:
+    """The moment less its distance from UTC, where the format has one."""
+    place = _place(form, formats.OFFSETS)
+    if place is None:
+        return moment
+    said = text.re_extract(pattern_of(form), place + 1)
+    minutes = said.substr(1, 2).cast("int64") * MINUTES_OF_AN_HOUR + said.right(2).cast("int64")
+    ahead = ibis.ifelse(said.startswith("-"), -minutes, minutes)
+    return ibis.ifelse(said == "Z", moment, moment - ahead.as_interval("m"))
 
 
 def _real(text: ir.StringValue, form: str, iso: ir.StringValue) -> ir.BooleanValue:

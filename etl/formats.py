@@ -22,11 +22,19 @@ PARTS = {
     "SS": "([0-5][0-9])",
     "f": "([0-9]{1,6})",
     "A": "([AaPp][Mm])",
+    "O": "(Z|[+-](?:0[0-9]|1[0-4]):?[0-5][0-9])",
 }
 """Each part of a format and what it matches; exactly one group each."""
 
 YEARS, MONTHS, DAYS = ("YYYY", "YY"), ("MMMM", "MMM", "MM", "M"), ("DD", "D")
-HOURS, MINUTES, SECONDS, FRACTIONS, HALVES = ("HH", "H", "hh", "h"), ("mm",), ("SS",), ("f",), ("A",)
+HOURS, MINUTES, SECONDS, FRACTIONS, HALVES, OFFSETS = (
+    ("HH", "H", "hh", "h"),
+    ("mm",),
+    ("SS",),
+    ("f",),
+    ("A",),
+    ("O",),
+)
 NAMED, HALF_DAY, OPEN = ("MMMM", "MMM"), ("hh", "h"), ("M", "D", "H", "h")
 FIXED = ("YYYY", "YY", "MM", "DD", "HH", "hh", "mm", "SS")  # always as many characters as the part's own name
 SEPARATORS = "-/.:, TZ"

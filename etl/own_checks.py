@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from time import perf_counter
@@ -21,8 +21,9 @@ from etl.checks import (
     state_of,
 )
 from etl.errors import AccountOpen
+from etl.layers.silver import quarantine_table
 from etl.model import Check, CheckResult, CheckState, Contract, MoneyAccount, RowAccount, Severity
-from etl.warehouse import Session
+from etl.warehouse import Session, Warehouse
 
 _LINES = "header_lines + bronze + continuation_lines + unreadable + blank"
 _PLACES = "silver + superseded + quarantined + discarded + withdrawn + pending"
@@ -50,30 +51,48 @@ def declared(contract: Contract) -> list[Check]:
     ]  # fmt: skip
 
 
-def left_open(contract: Contract, fault: AccountOpen, at: datetime, run_id: int) -> CheckResult:
+@dataclass(frozen=True)
+class Asked:
+    """Whose accounts are asked, when and by which run; what follows is timed from here."""
+
+    contract: Contract
+    at: datetime
+    run_id: int
+    started: float = field(default_factory=perf_counter)
+
+
+def left_open(asked: Asked, fault: AccountOpen) -> CheckResult:
     """The result of the check that kept a version from being published because an account does not close."""
     name = f"{MONEY_CLOSES} ({fault.column})" if fault.column else ROWS_CLOSE
-    check = next(check for check in declared(contract) if check.name == name)
+    check = next(check for check in declared(asked.contract) if check.name == name)
     return CheckResult(
-        check.name, check.table, check.severity, CheckState.FAILED, fault.examined, fault.failing, 0.0,
-        message=fault.message, run_id=run_id, examined_at=at,
+        check.name, check.table, check.severity, CheckState.FAILED, fault.examined, fault.failing,
+        perf_counter() - asked.started, message=fault.message, run_id=asked.run_id, examined_at=asked.at,
     )  # fmt: skip
 
 
+def examine(
+    warehouse: Warehouse, asked: Asked, built: bool, rows: Sequence[RowAccount], money: Sequence[MoneyAccount]
+) -> list[CheckResult]:
+    """One result for each of `declared`, from accounts that close; `built`: silver was built in this run."""
+    seconds = perf_counter() - asked.started
+    aside = warehouse.physical(quarantine_table(asked.contract), built)
+    with warehouse.session() as session:
+        return _Answers(session, asked, aside, seconds).examine(rows, money)
+
+
 @dataclass(frozen=True)
-class AccountExaminer:
+class _Answers:
     """Answers the engine's own checks of one source from its accounts. `aside` is how SQL reads its quarantine."""
 
     session: Session
-    contract: Contract
+    asked: Asked
     aside: str
-    at: datetime
-    run_id: int
-    seconds: float = 0.0  # that drawing up the accounts took
+    seconds: float  # that drawing up the accounts took
 
     def examine(self, rows: Sequence[RowAccount], money: Sequence[MoneyAccount]) -> list[CheckResult]:
         """One result for each of `declared`; an amount without any account has none."""
-        own = {check.name: check for check in declared(self.contract)}
+        own = {check.name: check for check in declared(self.asked.contract)}
         answers = {
             AS_COUNTED: self._as_counted,
             ROWS_CLOSE: self._rows_close,
@@ -116,13 +135,13 @@ class AccountExaminer:
         lines, failing = sum(a.lines for a in rows), sum(a.unreadable for a in rows)
         query = (
             "select batch_id, line_number, raw, reason from quarantine.unreadable_lines "
-            f"where source = '{self.contract.source}' order by batch_id, line_number"
+            f"where source = '{self.asked.contract.source}' order by batch_id, line_number"
         )
         return self._sampled(check, lines, failing, f"{failing:,} of {lines:,} lines", query, query)
 
     def _set_aside(self, check: Check, rows: Sequence[RowAccount]) -> CheckResult:
         bronze, failing = sum(a.bronze for a in rows), sum(a.quarantined for a in rows)
-        query = f'select * from quarantine."{self.contract.source}" order by _batch_id, _row_number'
+        query = f'select * from quarantine."{self.asked.contract.source}" order by _batch_id, _row_number'
         read = f"select * from {self.aside} order by _batch_id, _row_number"
         return self._sampled(check, bronze, failing, f"{failing:,} of {bronze:,} rows", query, read)
 
@@ -139,7 +158,7 @@ class AccountExaminer:
 
     def _open(self, table: str, shown: str, where: str) -> str:
         """The query for the accounts of this source that do not close."""
-        source = f"source = '{self.contract.source}'"
+        source = f"source = '{self.asked.contract.source}'"
         newest = f"version = (select max(version) from bronze.{table} where {source})"
         return f"select batch_id, {shown} from bronze.{table} where {source} and {newest} and {where}"
 
@@ -156,5 +175,5 @@ class AccountExaminer:
     ) -> CheckResult:  # fmt: skip
         return CheckResult(
             check.name, check.table, check.severity, state_of(examined, failing, check.severity), examined, failing,
-            seconds, query, tuple(sample[:SAMPLE_ROWS]), message, run_id=self.run_id, examined_at=self.at,
+            seconds, query, tuple(sample[:SAMPLE_ROWS]), message, run_id=self.asked.run_id, examined_at=self.asked.at,
         )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -11,7 +10,7 @@ from etl import checks
 from etl import plan as planning
 from etl.building import Building, told_of
 from etl.errors import AccountOpen, MetaLayerError, WarehouseError
-from etl.layers import bronze, silver
+from etl.layers import bronze
 from etl.mending import Mender
 from etl.mends import Mend
 from etl.model import (
@@ -28,7 +27,7 @@ from etl.model import (
     Step,
     Table,
 )
-from etl.own_checks import AccountExaminer, left_open
+from etl.own_checks import Asked, examine, left_open
 from etl.reader import Reader
 from etl.tools import Tools
 from etl.warehouse import Publication
@@ -318,22 +317,17 @@ class Steps:
         self, contract: Contract, batches: Sequence[Batch]
     ) -> tuple[list[RowAccount], list[MoneyAccount]]:
         """The accounts of a source as they will stand, closed; its own checks are added to the results."""
-        started = time.perf_counter()
+        asked = Asked(contract, self.tools.clock(), self.run.run_id)
         try:
             rows, money = self.building.accounts_of(contract, batches)
         except AccountOpen as fault:
-            self.tools.ledger.save_checks([left_open(contract, fault, self.tools.clock(), self.run.run_id)])
+            self.tools.ledger.save_checks([left_open(asked, fault)])
             raise
         if not rows:  # nothing has landed, or the last account stands
             return rows, money
-        aside = self.tools.warehouse.physical(
-            silver.quarantine_table(contract), f"silver.{contract.silver_table}" in self.built
+        found = examine(
+            self.tools.warehouse, asked, f"silver.{contract.silver_table}" in self.built, rows, money
         )
-        with self.tools.warehouse.session() as session:
-            seconds = time.perf_counter() - started
-            found = AccountExaminer(
-                session, contract, aside, self.tools.clock(), self.run.run_id, seconds
-            ).examine(rows, money)
         self.results = [
             r for r in self.results if (r.table, r.check) not in {(f.table, f.check) for f in found}
         ]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
+from etl.errors import WarehouseError
 from etl.layers.silver import SilverSQL
 from etl.model import Contract
 from etl.reader import Reader, ReadResult, Survey
+from etl.service import Service
 
 
 class Damaged(dict[str, SilverSQL]):
@@ -52,3 +56,40 @@ class LosingAndTellingReader(LosingReader):
     """As it, and owns up to the number of records it wrote."""
 
     told = True
+
+
+@contextmanager
+def failing_at(service: Service, statement: str) -> Iterator[None]:
+    """The warehouse breaks off within the publishing transaction, when tables are switched already."""
+    warehouse: Any = service._warehouse
+    transaction = warehouse._transaction
+
+    class Torn:
+        def __init__(self, session: Any) -> None:
+            self._session = session
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._session, name)
+
+        def run(self, sql: str, *values: Any) -> None:
+            self._tear(sql)
+            self._session.run(sql, *values)
+
+        def many(self, sql: str, *values: Any) -> None:
+            self._tear(sql)
+            self._session.many(sql, *values)
+
+        def _tear(self, sql: str) -> None:
+            if statement in sql:
+                raise WarehouseError("The connection is torn.")
+
+    @contextmanager
+    def torn() -> Iterator[Any]:
+        with transaction() as session:
+            yield Torn(session)
+
+    warehouse._transaction = torn
+    try:
+        yield
+    finally:
+        warehouse._transaction = transaction

@@ -64,11 +64,10 @@ class Template:
         ledger is one that has seen nothing.
         """
         state.mkdir(parents=True)
-        urls = {
-            "warehouse": f"duckdb:///{state / 'warehouse.duckdb'}",
-            "ledger": f"sqlite:///{state / 'ledger.sqlite'}",
-        }
-        made = replace(settings, state=state, **urls)
+        made = replace(
+            settings, state=state,
+            warehouse=f"duckdb:///{state / 'warehouse.duckdb'}", ledger=f"sqlite:///{state / 'ledger.sqlite'}",
+        )  # fmt: skip
         for path in settings.state.glob("warehouse.duckdb*"):
             shutil.copy(path, state / path.name)
         for path in self._empty.state.glob("ledger.sqlite*"):

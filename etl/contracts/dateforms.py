@@ -15,6 +15,7 @@ from etl.formats import (
     MINUTES,
     MONTHS,
     NAMED,
+    OFFSETS,
     PARTS,
     SECONDS,
     SEPARATORS,
@@ -22,13 +23,14 @@ from etl.formats import (
 )
 
 _PART = re.compile("|".join(PARTS) + "|.")
-_DATE, _TIME = (YEARS, MONTHS, DAYS), (HOURS, MINUTES, SECONDS, FRACTIONS, HALVES)
+_DATE, _TIME = (YEARS, MONTHS, DAYS), (HOURS, MINUTES, SECONDS, FRACTIONS, HALVES, OFFSETS)
 _OF_OPEN_LENGTH = {"M", "D", "H", "h", "f"}
-_LETTERS = {*NAMED, *HALVES}
-FORMAT_PARTS = "YYYY, YY, MMM, MM, M, DD, D, HH, H, hh, h, mm, SS, f, A"
-_STANDARD = re.compile("yyyy|uuuu|yy|MMMM|MMM|MM|M|dd|d|HH|H|hh|h|mm|ss|S+|a|'[^']*'|.")
+_LETTERS = {*NAMED, *HALVES, *OFFSETS}
+FORMAT_PARTS = "YYYY, YY, MMM, MM, M, DD, D, HH, H, hh, h, mm, SS, f, A, O"
+_STANDARD = re.compile("yyyy|uuuu|yy|MMMM|MMM|MM|M|dd|d|HH|H|hh|h|mm|ss|S+|a|[Xx]{2,3}|Z|'[^']*'|.")
 _SPELT = {
     "yyyy": "YYYY", "uuuu": "YYYY", "yy": "YY", "dd": "DD", "d": "D", "ss": "SS", "a": "A",
+    **dict.fromkeys(("XX", "XXX", "xx", "xxx", "Z"), "O"),
     **{same: same for same in ("MMMM", "MMM", "MM", "M", "HH", "H", "hh", "h", "mm")},
 }  # fmt: skip
 

@@ -92,7 +92,7 @@ class Maker:
 
     def another(self) -> bytes:
         """A sound file like no other."""
-        return self.writer.file(self._rows(2 * USUAL - 1))
+        return self.writer.file(self._rows(2 * USUAL - 1)[::-1])
 
     def whole_files(self) -> Iterator[File]:
         """One file for each fault of a whole file."""

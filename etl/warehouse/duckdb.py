@@ -163,12 +163,16 @@ class DuckDBWarehouse(Bronze):
             return newest(session)
 
     def accounts(self) -> tuple[list[RowAccount], list[MoneyAccount]]:
-        """The newest row and money accounts of every batch."""
+        """The newest row and money accounts of every batch, by source and batch."""
         newest = "qualify rank() over (partition by source order by version desc) = 1"
         with self.session() as session:
             rows = session.rows(f"select {books.ROW_COLUMNS} from bronze._accounts {newest}")  # noqa: S608
             money = session.rows(f"select {books.MONEY_COLUMNS} from bronze._money_accounts {newest}")  # noqa: S608
-        return [books.to_account(row) for row in rows], [books.to_money(row) for row in money]
+        place = {batch.batch_id: batch.batch_seq for batch in self.batches()}
+        return (
+            sorted(map(books.to_account, rows), key=lambda a: (a.source, place.get(a.batch_id, 0))),
+            sorted(map(books.to_money, money), key=lambda a: (a.source, place.get(a.batch_id, 0), a.column)),
+        )
 
     def query(self, sql: str, params: Sequence[Any] = (), limit: int = 10_000) -> Rows:
         """One SELECT in a read-only transaction; one row more than `limit` tells that there is more."""

@@ -27,6 +27,7 @@ PAGES = {
     "products": "Products",
     "quality": "Quality",
     "report": "Report",
+    "explain": "Find a row",
     "runs": "Runs",
     "system": "System",
 }

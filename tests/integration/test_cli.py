@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 import shutil
 import signal
@@ -13,47 +12,19 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
-from unittest import mock
 
 import pytest
 
-from etl.cli import main
 from etl.cli.starting import _is_loopback
 from etl.generate import Recipe, generate
 from etl.settings import ROOT, Settings
+from tests.commands import Ended, command, environment
 from tests.workspaces import few_files, land, workspace
 
 MINUTE = 60.0
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        """The one JSON document. Raises ValueError when stdout holds anything else."""
-        return json.loads(self.out)
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("METALAYER_")}
-    state = settings.state.parent if settings.sample else settings.state
-    return ours | {
-        "METALAYER_PROJECT": str(settings.project),
-        "METALAYER_LANDING": str(settings.landing),
-        "METALAYER_STATE": str(state),
-        "PYTHONPATH": str(ROOT),
-    }
 
 
 def start(settings: Settings, *arguments: str) -> subprocess.Popen[str]:
@@ -68,18 +39,6 @@ def process(settings: Settings, *arguments: str) -> Ended:
     with start(settings, *arguments) as started:
         out, err = started.communicate(timeout=2 * MINUTE)
     return Ended(started.returncode, out, err)
-
-
-def command(settings: Settings, *arguments: str) -> Ended:
-    """The same command in this process, which has imported everything already."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        mock.patch.dict(os.environ, environment(settings), clear=True),
-        redirect_stdout(out),
-        redirect_stderr(err),
-    ):
-        code = main(list(arguments))
-    return Ended(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")

@@ -189,6 +189,17 @@ def test_a_separator_in_the_wrong_place_never_makes_an_amount_a_hundred_times_as
     assert dict(zip(texts, cast(connection, Kind.DECIMAL, list(texts), **cleaning), strict=True)) == texts
 
 
+@pytest.mark.parametrize("decimals", range(10))
+def test_parted_thousands_hold_as_many_digits_as_a_plain_number(
+    connection: duckdb.DuckDBPyConnection, decimals: int
+) -> None:
+    most = 18 - decimals
+    numbers = [int("9" * digits) for digits in range(1, most + 1)]
+    texts = [f"{number:,}" for number in numbers]
+    assert cast(connection, Kind.DECIMAL, texts, decimals, thousands_separator=",") == numbers
+    assert cast(connection, Kind.DECIMAL, [f"{10**most:,}"], decimals, thousands_separator=",") == [None]
+
+
 @pytest.mark.parametrize("separator", [" ", "'", ".", "\u00a0", "\u202f"])
 def test_any_agreed_sign_may_part_thousands(connection: duckdb.DuckDBPyConnection, separator: str) -> None:
     texts = [f"1{separator}234{separator}567,5", f"12{separator}50", f"1{separator}{separator}234"]
@@ -295,11 +306,11 @@ def test_the_quick_calendar_agrees_with_the_spelt_out_one_on_every_day_of_27_yea
     assert real.fetchall() == [(27 * 365 + 7,)], "every day of those years, seven of them leap years"
 
 
-def test_the_expression_for_a_real_day_knows_two_thousand_years() -> None:
+def test_the_expression_for_a_real_day_knows_the_whole_calendar() -> None:
     real = re.compile(days.REAL_DAY)
     first, last = date(1000, 1, 1).toordinal(), date(2999, 12, 31).toordinal()
     known = {date.fromordinal(day).isoformat() for day in range(first, last + 1)}
-    for year in range(999, 3001):
+    for year in (999, 1000, *range(1599, 2002), 2999, 3000):  # the calendar repeats itself after 400 years
         every = {f"{year:04}-{month:02}-{day:02}" for month in range(14) for day in range(33)}
         assert {text for text in every if real.match(text)} == every & known
 
@@ -479,6 +490,19 @@ def test_a_moment_keeps_its_fraction_of_a_second_and_may_end_in_z(
     )
     ten = datetime(2026, 1, 5, 10)  # noqa: DTZ001 - as the warehouse keeps it
     assert found == [ten.replace(microsecond=125_000), ten, None, None]
+
+
+def test_a_moment_with_a_distance_from_utc_is_kept_in_utc(connection: duckdb.DuckDBPyConnection) -> None:
+    ten = datetime(2026, 1, 5, 10)  # noqa: DTZ001 - as the warehouse keeps it
+    texts = {
+        "2026-01-05T10:00:00Z": ten, "2026-01-05T11:00:00+01:00": ten, "2026-01-05T04:30:00-0530": ten,
+        "2026-01-06T00:00:00+14:00": ten, "2026-01-04T24:00:00-10:00": None, "2026-01-05T10:00:00": None,
+        "2026-01-05T10:00:00+1": None, "2026-01-05T10:00:00+15:00": None, "2026-02-30T10:00:00Z": None, None: None,
+    }  # fmt: skip
+    form = "YYYY-MM-DDTHH:mm:SSO"
+    assert cast(connection, Kind.TIMESTAMP, list(texts), formats=(form,)) == list(texts.values())
+    spelt_out = answers(connection, list(texts), lambda given: days.calendar_moment(given.written, form))
+    assert spelt_out == list(texts.values())
 
 
 def broken(

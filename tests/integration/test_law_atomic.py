@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from etl.errors import LedgerUnavailable, MetaLayerError, WarehouseError
+from etl.errors import LedgerUnavailable, MetaLayerError
 from etl.model import RunState
 from etl.service import Service
 from etl.settings import Settings
 from tests.contents import LAYERS, PUBLISHED, contents, succeeded
+from tests.damage import failing_at
 from tests.templates import MEMORY
 from tests.workspaces import SALES, few_files, land, opened, run, workspace
 
@@ -129,43 +130,6 @@ def test_a_publication_that_fails_half_way_leaves_the_version_before(
             assert contents(service, PUBLISHED) == {table: good[table] for table in PUBLISHED}
         succeeded(service)
         assert service.select(BOTH_SUMS).rows == ((Decimal("67.00"), Decimal("67.00")),)
-
-
-@contextmanager
-def failing_at(service: Service, statement: str) -> Iterator[None]:
-    """The warehouse breaks off within the publishing transaction, when tables are switched already."""
-    warehouse: Any = service._warehouse
-    transaction = warehouse._transaction
-
-    class Torn:
-        def __init__(self, session: Any) -> None:
-            self._session = session
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._session, name)
-
-        def run(self, sql: str, *values: Any) -> None:
-            self._tear(sql)
-            self._session.run(sql, *values)
-
-        def many(self, sql: str, *values: Any) -> None:
-            self._tear(sql)
-            self._session.many(sql, *values)
-
-        def _tear(self, sql: str) -> None:
-            if statement in sql:
-                raise WarehouseError("The connection is torn.")
-
-    @contextmanager
-    def torn() -> Iterator[Any]:
-        with transaction() as session:
-            yield Torn(session)
-
-    warehouse._transaction = torn
-    try:
-        yield
-    finally:
-        warehouse._transaction = transaction
 
 
 def test_a_ledger_that_is_away_for_a_moment_does_not_undo_a_publication(settings: Settings) -> None:

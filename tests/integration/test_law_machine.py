@@ -59,6 +59,7 @@ class Mending(RuleBasedStateMachine):
         self.speed_up(self.service)
         self.model = Mended()
         self.expected = self.model.expected()
+        self.waiting: list[Requested] = []
         self._names = self._copies = 0
 
     def speed_up(self, service: Service) -> None:
@@ -109,8 +110,10 @@ class Mending(RuleBasedStateMachine):
         self.taken_up(asked)
 
     @precondition(lambda self: self.model.lines())
-    @rule(pick=PICK, sale=SOUND_SALE | SALE, customer=SOUND_CUSTOMER, raw=st.booleans())
-    def a_correction_of_an_unreadable_line(self, pick: int, sale: Any, customer: Any, raw: bool) -> None:
+    @rule(pick=PICK, sale=SOUND_SALE | SALE, customer=SOUND_CUSTOMER, raw=st.booleans(), wait=WAIT)
+    def a_correction_of_an_unreadable_line(
+        self, pick: int, sale: Any, customer: Any, raw: bool, wait: bool
+    ) -> None:
         sha, line = picked(self.model.lines(), pick)
         file, place = self.model.taken[sha].file, self.place((sha, line, 0))
         source, row = file.source, sale if file.source == ERP else customer
@@ -215,8 +218,12 @@ class Mending(RuleBasedStateMachine):
         assert self.rebuilt_in_full() == built
 
     def require_accounts(self) -> None:
-        shas, accounts = against.batch_shas(self.service), self.service._warehouse.accounts()
-        rows, money = ({shas[account.batch_id]: account for account in kind} for kind in accounts)
+        shas, (row_accounts, money_accounts) = (
+            against.batch_shas(self.service),
+            self.service._warehouse.accounts(),
+        )
+        rows = {shas[account.batch_id]: account for account in row_accounts}
+        money = {shas[account.batch_id]: account for account in money_accounts}
         assert set(rows) == set(self.model.taken)
         for sha, taken in self.model.taken.items():
             self.model.require_row_account(rows[sha], sha, self.expected)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gzip
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etl.model import Dialect
 from etl.reader import exact
+from etl.reader.grammar import NOT_CLOSED
 from tests.planting import COLUMNS, SOUND, Planted, planted
 from tests.reading import Desk, contract
 from tests.times import tries
@@ -48,3 +51,38 @@ def test_the_windows_of_the_exact_pass_change_nothing_of_that(desk, file, size):
 def test_a_file_without_faults_has_no_unreadable_line_whatever_its_dialect(desk, file):
     require_as_planted(desk, file)
     assert not file.reasons
+
+
+AS_WRITTEN: dict[
+    str, tuple[str, str, Callable[[bytes], bytes]]
+] = {  # name, encoding, what is done to the bytes
+    "byte order mark": ("s.csv", "utf-8-sig", bytes),
+    "utf-16": ("s.csv", "utf-16", bytes),
+    "cp1252": ("s.csv", "cp1252", bytes),
+    "gzip": ("s.csv.gz", "utf-8", gzip.compress),
+    "utf-16 in gzip": ("s.csv.gz", "utf-16", gzip.compress),
+}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize(("name", "encoding", "packed"), AS_WRITTEN.values(), ids=AS_WRITTEN.keys())
+def test_faults_have_the_lines_of_the_text_however_the_file_is_written(desk, name, encoding, packed, end):
+    lines = ['"a",b,c', "1,2", '"Zo\u00eb', 'x",2,3', "4,5,6,7", "", '8,"9,10', "11,12,13"]
+    given = contract(*COLUMNS, dialect=Dialect(encoding=encoding.removesuffix("-sig")))
+    found = desk.read(packed(end.join(lines).encode(encoding)), given, name)
+    assert found.rows == {3: (f"Zo\u00eb{end}x", "2", "3"), 8: ("11", "12", "13")}
+    assert found.reasons == {
+        2: "too few fields: 2 instead of 3",
+        5: "too many fields: 4 instead of 3",
+        7: NOT_CLOSED,
+    }
+    assert found.raw == {2: "1,2", 5: "4,5,6,7", 7: '8,"9,10'}
+    assert (found.result.blank, found.result.continuation_lines, found.result.lines) == (1, 1, 8)
+
+
+@pytest.mark.parametrize("size", [3_000_000, 50_000_000])
+def test_lines_beside_a_field_of_many_megabytes_keep_their_numbers(desk, size):
+    long = "x" * size
+    found = desk.read(f'a,b,c\n1,2\n4,"{long}",6\n7,8,9,10\n11,12,13\n'.encode())
+    assert found.rows[3] == ("4", long, "6")
+    assert (list(found.rows), list(found.reasons)) == ([3, 5], [2, 4])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -21,10 +22,12 @@ UNREADABLE = {"aside": "unreadable", "aside-source": "erp_sales"}
 LONG = "x" * (reads_mending.MOST_CELL + 1)
 
 
-@pytest.fixture
-def bench(tmp_path: Path, serve: Serve) -> Iterator[Service]:
-    """Three sales in quarantine (two of one file), one unreadable line, one customer without a region."""
-    settings = workspace(tmp_path)
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A closed workspace to copy: three sales in quarantine (two of one file), one unreadable line, one customer
+    without a region."""
+    folder = tmp_path_factory.mktemp("bench")
+    settings = workspace(folder)
     few_files(settings)
     land(settings, "crm/crm_customers_2.csv", f"{CUSTOMERS}4,{HOSTILE},d@example.com,\n")
     land(
@@ -35,6 +38,14 @@ def bench(tmp_path: Path, serve: Serve) -> Iterator[Service]:
     land(settings, "erp/erp_sales_3.csv", f"{SALES}8,12,2,0,2026-03-04,{LONG}\n")
     with opened(settings) as service:
         run(service)
+    return folder
+
+
+@pytest.fixture
+def bench(built: Path, tmp_path: Path, serve: Serve) -> Iterator[Service]:
+    """That workspace, to be mended."""
+    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
+    with opened(workspace(tmp_path)) as service:
         serve(service)
         yield service
 

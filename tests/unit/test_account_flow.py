@@ -48,7 +48,14 @@ def test_each_label_leads_to_the_rows_it_counts() -> None:
 
 
 def test_every_place_a_row_can_be_in_is_drawn() -> None:
-    terms = {"silver": 3, "superseded": 4, "quarantined": 5, "discarded": 6, "withdrawn": 7, "pending": 8}
+    terms: dict[str, Any] = {
+        "silver": 3,
+        "superseded": 4,
+        "quarantined": 5,
+        "discarded": 6,
+        "withdrawn": 7,
+        "pending": 8,
+    }
     texts = " ".join(label.text for label in drawn(bronze=33, lines=34, **terms).layout.annotations)
     for term, count in terms.items():
         assert re.search(rf"<b>{count}</b></a>(<br>|  ){term.capitalize()}", texts), term

@@ -227,7 +227,7 @@ def test_the_path_names_the_system_and_the_server_the_dialect(shop):
         (amount(custom("amount", "dollars")), "22: 'dollars' is not a currency. Write its three capital letters, such as USD."),
         (amount(custom("decimals", "12")), "22: decimals is 12. It can be 0 to 9."),
         (amount(custom("thousandsSeparator", '"."')), "22: '.' is part of the number itself. Set decimalComma: true too, if decimals follow a comma."),
-        (("logicalType: string\n", "logicalType: date\n        " + custom("formats", "[dd.MM.YYYY]") + "\n"), "20: The format 'dd.MM.YYYY' cannot be used: 'd' is neither YYYY, YY, MMM, MM, M, DD, D, HH, H, hh, h, mm, SS, f, A nor a separator (- / . : , space T Z). For example: YYYY-MM-DD"),
+        (("logicalType: string\n", "logicalType: date\n        " + custom("formats", "[dd.MM.YYYY]") + "\n"), "20: The format 'dd.MM.YYYY' cannot be used: 'd' is neither YYYY, YY, MMM, MM, M, DD, D, HH, H, hh, h, mm, SS, f, A, O nor a separator (- / . : , space T Z). For example: YYYY-MM-DD"),
         (status("relationships: [{to: a.b}, {to: a.c}]"), "20: A column has at most one relationship. Keep one of them; one of several columns stands in the schema."),
         (amount("relationships: [{to: other.price}]"), "22: A number cannot refer to another source. Use a string, an integer or a date."),
         # Rules.

@@ -181,6 +181,7 @@ def test_accepted_values_may_be_numbers_and_days(shop, kind, values, sql):
         ("date", "dd-MMM-uuuu", "DD-MMM-YYYY"),
         ("timestamp", "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'", "YYYY-MM-DDTHH:mm:SS.fZ"),
         ("timestamp", "M/d/yyyy h:mm a", "M/D/YYYY h:mm A"),
+        ("timestamp", "yyyy-MM-dd HH:mm:ss.SSSXXX", "YYYY-MM-DD HH:mm:SS.fO"),
     ],
 )
 def test_the_standards_own_format_is_read(shop, kind, written, meant):
