@@ -325,9 +325,8 @@ class Steps:
             raise
         if not rows:  # nothing has landed, or the last account stands
             return rows, money
-        found = examine(
-            self.tools.warehouse, asked, f"silver.{contract.silver_table}" in self.built, rows, money
-        )
+        built = f"silver.{contract.silver_table}" in self.built
+        found = examine(self.tools.warehouse, asked, built, rows, money)
         self.results = [
             r for r in self.results if (r.table, r.check) not in {(f.table, f.check) for f in found}
         ]

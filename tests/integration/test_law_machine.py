@@ -25,16 +25,16 @@ from hypothesis.stateful import (
 )
 
 from etl.mends import Edit, MendState, Requested, RowPlace
-from etl.model import RunState
 from etl.service import Service, start_service
 from tests import against, oracle
 from tests.contents import IN_SILVER, LAYERS, contents, succeeded
+from tests.damage import failing_at
 from tests.dirty import CUSTOMER, FOLDER, SALE, SOUND_CUSTOMER, SOUND_SALE, exports
 from tests.mended import DISCARDED, Mended
 from tests.oracle import COLUMNS, CRM, ERP, Fields, Place, Terms
 from tests.templates import Template, contracts
 from tests.times import SECONDS_BEFORE_IT_HANGS, tries
-from tests.workspaces import QUICK, land, opened
+from tests.workspaces import QUICK, land, opened, run
 
 TURNS: tuple[Callable[[Terms], Terms], ...] = (
     lambda terms: replace(terms, least_quantity=2),
@@ -44,6 +44,8 @@ TURNS: tuple[Callable[[Terms], Terms], ...] = (
 )
 PICK = st.integers(0, 99)
 FILES = st.lists(exports(), max_size=2)
+LATER = FILES | st.none()  # files that come with a mend; none: it waits for what is asked next
+TORN = ("insert into bronze._publications", "insert into bronze._accounts")
 
 
 class Mending(RuleBasedStateMachine):
@@ -59,7 +61,8 @@ class Mending(RuleBasedStateMachine):
         self.speed_up(self.service)
         self.model = Mended()
         self.expected = self.model.expected()
-        self.waiting: list[Requested] = []
+        self.waiting: list[Requested] = []  # asked for, and left to a later run
+        self.touched: set[tuple[str, int]] = set()  # by what waits: batch and line, or 0 for the whole batch
         self._names = self._copies = 0
 
     def speed_up(self, service: Service) -> None:
@@ -85,6 +88,7 @@ class Mending(RuleBasedStateMachine):
 
     @rule(pick=PICK)
     def a_resend(self, pick: int) -> None:
+        self.take_up_what_waits()
         file = picked(list(self.model.taken.values()), pick).file
         self.land([(file.source, file.text)])
         version = self.service.version()
@@ -97,24 +101,23 @@ class Mending(RuleBasedStateMachine):
         sale=SOUND_SALE | SALE,
         customer=SOUND_CUSTOMER | CUSTOMER,
         columns=st.sets(PICK),
-        files=FILES,
+        files=LATER,
     )
     def a_correction(self, pick: int, sale: Any, customer: Any, columns: set[int], files: Any) -> None:
         source, place = picked(self.quarantined(), pick)
         new = dict(zip(COLUMNS[source], sale if source == ERP else customer, strict=True))
         some = {COLUMNS[source][at % len(COLUMNS[source])] for at in columns}
         changed: Fields = {name: new[name] or None for name in COLUMNS[source] if name in some or not some}
-        self.land(files)
         asked = self.service.replay_edits(source, [Edit(self.place(place), tuple(changed.items()))], by="ann")
         self.model.correct(place, changed)
-        self.taken_up(asked)
+        self.asked(asked, [place[:2]], files)
 
-    @precondition(lambda self: self.model.lines())
-    @rule(pick=PICK, sale=SOUND_SALE | SALE, customer=SOUND_CUSTOMER, raw=st.booleans(), wait=WAIT)
+    @precondition(lambda self: self.lines())
+    @rule(pick=PICK, sale=SOUND_SALE | SALE, customer=SOUND_CUSTOMER, raw=st.booleans(), files=LATER)
     def a_correction_of_an_unreadable_line(
-        self, pick: int, sale: Any, customer: Any, raw: bool, wait: bool
+        self, pick: int, sale: Any, customer: Any, raw: bool, files: Any
     ) -> None:
-        sha, line = picked(self.model.lines(), pick)
+        sha, line = picked(self.lines(), pick)
         file, place = self.model.taken[sha].file, self.place((sha, line, 0))
         source, row = file.source, sale if file.source == ERP else customer
         if raw:  # under the names that the file's header had when it was read
@@ -126,58 +129,60 @@ class Mending(RuleBasedStateMachine):
             edit = Edit(place, tuple(changed.items()))
         asked = self.service.replay_edits(source, [edit], by="ann")
         self.model.correct((sha, line, 0), changed)
-        self.taken_up(asked)
+        self.asked(asked, [(sha, line)], files)
 
     @precondition(lambda self: self.quarantined())
-    @rule(pick=PICK, count=st.integers(1, 3), files=FILES)
-    def a_discard(self, pick: int, count: int, files: Sequence[tuple[str, str]]) -> None:
+    @rule(pick=PICK, count=st.integers(1, 3), files=LATER)
+    def a_discard(self, pick: int, count: int, files: Any) -> None:
         source, first = picked(self.quarantined(), pick)
         places = [place for of, place in self.quarantined() if of == source and place >= first][:count]
-        self.land(files)
         asked = self.service.discard(source, [self.place(place) for place in places], "a test row")
         self.model.discarded |= set(places)
-        self.taken_up(asked)
+        self.asked(asked, [place[:2] for place in places], files)
 
     @precondition(lambda self: self.discards())
-    @rule(pick=PICK)
-    def a_restore(self, pick: int) -> None:
+    @rule(pick=PICK, files=LATER)
+    def a_restore(self, pick: int, files: Any) -> None:
         source, place = picked(self.discards(), pick)
         asked = self.service.restore(source, [self.place(place)])
         self.model.discarded.discard(place)
-        self.taken_up(asked)
+        self.asked(asked, [place[:2]], files)
 
-    @precondition(lambda self: self.model.lines(discarded=True))
-    @rule(pick=PICK)
-    def a_discard_or_restore_of_an_unreadable_line(self, pick: int) -> None:
-        sha, line = picked(self.model.lines(discarded=True), pick)
+    @precondition(lambda self: self.lines(discarded=True))
+    @rule(pick=PICK, files=LATER)
+    def a_discard_or_restore_of_an_unreadable_line(self, pick: int, files: Any) -> None:
+        sha, line = picked(self.lines(discarded=True), pick)
         source, place = self.model.taken[sha].file.source, self.place((sha, line, 0))
         if (sha, line) in self.model.discarded_lines:
             asked = self.service.restore(source, [place], unreadable=True)
         else:
             asked = self.service.discard(source, [place], "a test line", unreadable=True)
         self.model.discarded_lines ^= {(sha, line)}
-        self.taken_up(asked)
+        self.asked(asked, [(sha, line)], files)
 
-    @rule(pick=PICK, files=FILES)
-    def a_withdrawal_or_reinstatement(self, pick: int, files: Sequence[tuple[str, str]]) -> None:
-        sha, taken = picked(list(self.model.taken.items()), pick)
-        self.land(files)
+    @precondition(lambda self: self.batches())
+    @rule(pick=PICK, files=LATER)
+    def a_withdrawal_or_reinstatement(self, pick: int, files: Any) -> None:
+        sha = picked(self.batches(), pick)
+        taken = self.model.taken[sha]
         if taken.withdrawn:
             asked = self.service.reinstate_batch(self.batch_id(sha))
         else:
             asked = self.service.withdraw_batch(self.batch_id(sha), "the wrong file")
         taken.withdrawn = not taken.withdrawn
-        self.taken_up(asked)
+        self.asked(asked, [(sha, 0)], files)
 
-    @rule(pick=PICK)
-    def a_batch_read_again(self, pick: int) -> None:
-        sha = picked(list(self.model.taken), pick)
+    @precondition(lambda self: self.batches())
+    @rule(pick=PICK, files=LATER)
+    def a_batch_read_again(self, pick: int, files: Any) -> None:
+        sha = picked(self.batches(), pick)
         asked = self.service.replay_batch(self.batch_id(sha))
         self.model.reread(sha)
-        self.taken_up(asked)
+        self.asked(asked, [(sha, 0)], files)
 
     @rule(turn=st.sampled_from(TURNS), files=FILES)
     def a_contract_changed(self, turn: Callable[[Terms], Terms], files: Sequence[tuple[str, str]]) -> None:
+        self.take_up_what_waits()  # under the contract it was asked under
         self.model.terms = turn(self.model.terms)
         for name, text in contracts(self.model.terms).items():
             (self.settings.project / "contracts" / name).write_text(text)
@@ -192,19 +197,41 @@ class Mending(RuleBasedStateMachine):
         assert all(account.closes for account in self.service.accounts().money_batches)
         self.bring_up_to_date()
 
+    @rule(files=FILES, statement=st.sampled_from(TORN))
+    def a_publication_torn_half_way(self, files: Sequence[tuple[str, str]], statement: str) -> None:
+        self.land(files)
+        with failing_at(self.service, statement):
+            run(self.service, *LAYERS)
+        self.bring_up_to_date()
+
+    @rule()
+    def a_restart(self) -> None:
+        self.service.close()
+        self.service = start_service(self.settings, retry=QUICK)
+        self.speed_up(self.service)
+
     # -- what must hold --------------------------------------------------------------------------------------
 
     def bring_up_to_date(self) -> None:
         succeeded(self.service, *LAYERS)
+        if self.waiting:
+            found = {mend.mend_id: mend for mend in self.service.mends()}
+            told = [found[asked.mend_id] for asked in self.waiting]
+            assert {mend.state for mend in told} == {MendState.APPLIED}, [mend.message for mend in told]
+        self.waiting, self.touched = [], set()
         self.require_what_is_expected()
 
-    def taken_up(self, asked: Requested) -> None:
-        """The run that a mend asked for has taken it up."""
-        ended = self.service.work(asked.run_id)
-        assert ended.state is RunState.SUCCEEDED, ended.error
-        (mend,) = [mend for mend in self.service.mends() if mend.mend_id == asked.mend_id]
-        assert mend.state is MendState.APPLIED, mend.message
-        self.require_what_is_expected()
+    def asked(self, asked: Requested, touched: Sequence[tuple[str, int]], files: Any) -> None:
+        """Let it be taken up together with new files, or leave it to a later run."""
+        self.waiting.append(asked)
+        self.touched |= set(touched)
+        if files is not None:
+            self.land(files)
+            self.bring_up_to_date()
+
+    def take_up_what_waits(self) -> None:
+        if self.waiting:
+            self.bring_up_to_date()
 
     def require_what_is_expected(self) -> None:
         self.expected = expected = self.model.expected()
@@ -266,11 +293,26 @@ class Mending(RuleBasedStateMachine):
             self.model.take(oracle.read(source, text, self.model.terms))
 
     def quarantined(self) -> list[tuple[str, Place]]:
-        return [(s, p) for s, outcome in self.expected.outcomes.items() for p in sorted(outcome.quarantined)]
+        """What can be mended; not what something that waits has to do with."""
+        found = [(s, p) for s, outcome in self.expected.outcomes.items() for p in sorted(outcome.quarantined)]
+        return [(s, p) for s, p in found if not self.model.state(p) and not self.waits(p)]
 
     def discards(self) -> list[tuple[str, Place]]:
-        aside = self.expected.aside.items()
-        return [(s, p) for s, places in aside for p, state in sorted(places.items()) if state == DISCARDED]
+        found = [(s, p) for s, places in self.expected.aside.items() for p in sorted(places)]
+        return [
+            (s, p)
+            for s, p in found
+            if self.expected.aside[s][p] == self.model.state(p) == DISCARDED and not self.waits(p)
+        ]
+
+    def lines(self, *, discarded: bool = False) -> list[tuple[str, int]]:
+        return [at for at in self.model.lines(discarded=discarded) if not self.waits(at)]
+
+    def batches(self) -> list[str]:
+        return [sha for sha in self.model.taken if (sha, 0) not in self.touched]
+
+    def waits(self, place: Sequence[Any]) -> bool:
+        return not self.touched.isdisjoint({(place[0], place[1]), (place[0], 0)})
 
     def batch_id(self, sha: str) -> str:
         (found,) = [batch for batch, known in against.batch_shas(self.service).items() if known == sha]
