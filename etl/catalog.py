@@ -105,7 +105,7 @@ def remembered_catalog(project: Path, folder: Path) -> Catalog:
     files = [*(project / "contracts").glob("*.yaml"), *(project / "gold").glob("*.sql")]
     code = [
         *(HERE / "contracts").glob("*.py"),
-        *(HERE / name for name in ("catalog.py", "goldfile.py", "model.py")),
+        *(HERE / name for name in ("catalog.py", "formats.py", "goldfile.py", "model.py")),
     ]
     made_from = fingerprint_of(files) + fingerprint_of(code, ("sqlglot", "jsonschema"))
 

@@ -97,7 +97,7 @@ class Examiner:
         sql = (
             f'select (select coalesce(sum("{reconcile.column}"), 0) from {{table}}) as found, '  # noqa: S608
             f'(select coalesce(sum("{reconcile.source_column}"), 0) from {reconcile.source}) as expected, '
-            f"(select count(*) from {reconcile.source}) as examined"
+            f"(select count(*) from {reconcile.source}) + (select count(*) from {{table}}) as examined"
         )
         sql = self._read(sql, table.name)
         found, expected, examined = self.session.rows(sql)[0]

@@ -28,8 +28,12 @@ def query(context: Context) -> Answer:
 
 
 def explain(context: Context) -> Answer:
-    """The way of one row, from the line of its file to where it is now."""
+    """The way of one row, from the line of its file to where it is now; of a gold row, what it is made of."""
+    asked = context.arguments.table
     with context.door() as door:
+        if any(t["layer"] == "gold" and asked in (t["name"], t["short"]) for t in door.call("tables")):
+            made = door.call("gold_row", table=asked, key=context.arguments.key)
+            return Answer(made, lambda output: _show_gold(output, made), 0 if made["own"]["rows"] else 1)
         found = door.call("explain", table=context.arguments.table, key=context.arguments.key)
     return Answer(found, lambda output: _show_way(output, found), 0 if found["found"] else 1)
 
@@ -69,6 +73,22 @@ def _cell(value: Any) -> Any:
     if isinstance(value, list):
         return "; ".join(map(str, value))
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _show_gold(output: Output, made: dict[str, Any]) -> None:
+    if not made["own"]["rows"]:
+        output.line(f"{made['table']} has no row {made['key']}.")
+        return
+    table(output, made["own"]["columns"], made["own"]["rows"])
+    if made["why_not"]:
+        output.line(made["why_not"])
+        return
+    adds = "adds up to" if made["adds_up"] else "DIFFERS from"
+    output.line(
+        f"{made['column']} {made['gold']} {adds} the {made['source_column']} of {made['count']:,} rows of "
+        f"{made['source_table']}: {made['total']}. The largest:"
+    )
+    table(output, made["rows"]["columns"], made["rows"]["rows"])
 
 
 def _show_way(output: Output, found: dict[str, Any]) -> None:

@@ -296,8 +296,8 @@ def test_a_large_file_is_looked_at_in_stretches_from_its_beginning_to_its_end(
 ) -> None:
     run(service)
     day.next()
-    lines = "".join(f"{n},10,1,1,2026-03-05,40.00\n" for n in range(100, 4_100))
-    other = "".join(f"{n},10,1,1,05.03.2026,40.00\n" for n in range(4_100, 30_100))
+    lines = "".join(f"{n},10,1,1,2026-03-05,40.00\n" for n in range(100, 10_600))
+    other = "".join(f"{n},10,1,1,05.03.2026,40.00\n" for n in range(10_600, 40_000))
     land(settings, "erp/erp_sales_1.csv", SALES + lines)
     run(service, "bronze")
     day.next()
