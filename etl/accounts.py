@@ -60,7 +60,7 @@ class Drawing:
         unreadable = self._unreadable()
         corrections, waiting = self._corrections("true"), self._corrections(f"version > {self.upto:d}")
         places = self._places() if self.side else {}
-        accounts = []
+        accounts = [self._stray(at, places) for at in self._strays(places)]
         for batch in self._landed:
             at = batch.batch_id
             taken = batch.version <= self.upto
@@ -83,6 +83,16 @@ class Drawing:
                 )
             )
         return accounts
+
+    def _strays(self, places: Mapping[str, Mapping[str, int]]) -> list[str]:
+        """What rows name as their batch and is no landed batch of this source: such a row can come from nowhere."""
+        own = {batch.batch_id for batch in self._landed}
+        return sorted({at for counted in places.values() for at in counted} - own)
+
+    def _stray(self, at: str, places: Mapping[str, Mapping[str, int]]) -> RowAccount:
+        found = {term: counted.get(at, 0) for term, counted in places.items()}
+        only = self.contract.silver_table is None
+        return RowAccount(self.contract.source, at, 0, 0, 0, 0, 0, 0, bronze_only=only, **found)
 
     def _pending(self, taken: bool, bronze: int, corrections: int, waiting: int) -> int:
         if self.contract.silver_table is None:

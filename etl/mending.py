@@ -87,8 +87,9 @@ class Ground:
         if not batch_ids:
             return []
         return self.session.rows(
-            f"select {columns} from {table} where {condition} and batch_id in ({_marks(batch_ids)})",  # noqa: S608
-            [*params, *batch_ids],
+            f"select {columns} from {table} where source = ? and {condition} "  # noqa: S608
+            f"and batch_id in ({_marks(batch_ids)})",
+            [self.contract.source, *params, *batch_ids],
         )
 
     def header(self, batch_id: str) -> list[str]:

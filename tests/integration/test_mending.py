@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -311,3 +312,26 @@ def test_explain_tells_who_mended_a_row_and_what_became_of_each_version(settings
         service.work(service.withdraw_batch(place_of(service, 2).batch_id, "the wrong file", by="cy").run_id)
         taken = service.explain("silver.sales_clean", "5")
         assert taken.steps[-1] == ("Withdrawn", "Its batch was taken back by cy: the wrong file.")
+
+
+def test_a_line_of_another_source_cannot_be_mended_into_this_one(settings: Settings) -> None:
+    with opened(settings) as service:
+        run(service)
+        values = (("customer_id", "99"), ("customer_name", "x"), ("region", "WEST"))
+        with pytest.raises(UsageError, match="neither in quarantine nor unreadable"):
+            service.replay_edits("crm_customers", [Edit(place_of(service, 4), values)])
+
+
+def test_a_row_that_names_no_batch_of_its_source_is_not_published(settings: Settings) -> None:
+    with opened(settings) as service:
+        run(service)
+        stray = place_of(service, 4).batch_id
+        sql = service.engine.tools.compiled
+        for place, one in list(sql.items()):
+            if "customer_name" in one.newest:
+                batch = f"case when customer_id = 7 then '{stray}' else _batch_id end as _batch_id"
+                sql[place] = replace(one, newest=f"select * replace ({batch}) from ({one.newest})")
+        land(settings, "crm/crm_customers_7.csv", CUSTOMERS + "7,Di,di@example.com,EAST\n")
+        ended = run(service)
+        assert ended.state is RunState.FAILED
+        assert "does not close" in ended.error
