@@ -149,6 +149,21 @@ def test_a_day_marked_as_an_incident_is_left_out_and_can_be_taken_back(
     ]
 
 
+def test_a_withdrawn_batch_is_left_out_and_counts_again_when_it_is_reinstated(
+    service: Service, settings: Settings, day: Day
+) -> None:
+    bring(service, settings, day, *[300] * 8)
+    bring(service, settings, day, 20)
+    assert check(service, "Volume as usual").result.state is CheckState.WARNED
+    (wrong,) = [batch.batch_id for batch in service.batches() if batch.rows == 20]
+    service.work(service.withdraw_batch(wrong, "the wrong file", by="ada").run_id)
+    left_out = check(service, "Volume as usual")
+    assert left_out.result.state is CheckState.UNEXAMINED
+    assert "was withdrawn" in left_out.result.message
+    service.work(service.reinstate_batch(wrong, by="ada").run_id)
+    assert check(service, "Volume as usual").result.state is CheckState.WARNED
+
+
 def test_incidents_are_asked_for_from_outside_too(service: Service, day: Day) -> None:
     given = {"source": "erp_sales", "day": "2026-03-01", "reason": " half  a day ", "by": "ada"}
     perform(service, "mark_incident", given)
@@ -243,6 +258,45 @@ def test_the_proposal_taken_up_ends_the_warning_and_is_still_told(
     assert (renamed.kind, renamed.column, renamed.found, renamed.agreed) == (
         DriftKind.RENAMED, "email", "E-Mail", True,
     )  # fmt: skip
+
+
+def test_a_new_column_is_agreed_where_the_contract_lets_columns_evolve(
+    service: Service, settings: Settings
+) -> None:
+    contract = settings.project / "contracts" / "crm_customers.odcs.yaml"
+    text, place = contract.read_text(), "    physicalName: customers_clean"
+    assert place in text
+    evolving = "    customProperties: [{property: unknownColumns, value: evolve}]\n"
+    contract.write_text(text.replace(place, evolving + place))
+    header = CUSTOMERS.strip() + ",Größe (cm)\n"
+    lines = "".join(f"{n},N,n{n}@example.com,WEST,{n}\n" for n in range(100, 106))
+    land(settings, "crm/crm_customers_2.csv", header + lines)
+    run(service)
+    (new,) = service.drift("crm_customers")
+    assert (new.kind, new.column, new.found, new.agreed) == (
+        DriftKind.NEW,
+        "Größe (cm)",
+        "whole numbers",
+        True,
+    )
+    assert check(service, "Schema as agreed").result.state is CheckState.PASSED
+    forms = service.select("select form from bronze._columns where column_name = 'grosse_cm'").rows
+    assert forms == (("whole",),)
+
+
+def test_a_file_read_again_is_looked_at_again(service: Service, settings: Settings) -> None:
+    contract = settings.project / "contracts" / "crm_customers.odcs.yaml"
+    land(settings, "crm/crm_customers_2.csv", customers(6, 100, "customer_id,customer_name,E-Mail,region\n"))
+    run(service)
+    assert [drift.kind for drift in service.drift()] == [DriftKind.MISSING, DriftKind.NEW]
+    lower = "          - {property: case, value: lower}\n"
+    contract.write_text(
+        contract.read_text().replace(lower, lower + "          - {property: aliases, value: [E-Mail]}\n")
+    )
+    (batch,) = [batch.batch_id for batch in service.batches() if batch.path.endswith("_2.csv")]
+    service.work(service.replay_batch(batch, by="ada").run_id)
+    assert [drift.kind for drift in service.drift()] == [DriftKind.RENAMED]
+    assert check(service, "Schema as agreed").result.state is CheckState.PASSED
 
 
 def test_a_refused_file_is_told_of_once_and_its_columns_are_listed_with_the_likely_rename(
