@@ -15,6 +15,7 @@ from etl.warehouse.bookkeeping import aware
 
 PLACE_COLUMNS = ("_batch_id", "_row_number", "_correction", "_reasons")
 RAW = "_raw"
+WAITING = "corrected, but no silver has been published since"
 
 # Marks that hold, once per place.
 _DISCARDS = """
@@ -25,12 +26,13 @@ _DISCARDS = """
 
 @dataclass(frozen=True)
 class Asides:
-    """Reads what was set aside. `built` tells whether silver, and with it quarantine, was ever published."""
+    """Reads what was set aside. `taken` is the version of bronze that the published silver was built from."""
 
     session: Session
     contract: Contract
-    built: bool
+    taken: int | None
     paths: Mapping[str, str]  # batch_id → file
+    corrections: str  # a SELECT of the source's corrections
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -39,7 +41,7 @@ class Asides:
 
     def page(self, state: Aside, batch_id: str, reason: str, limit: int, offset: int) -> AsideRows:
         """One page, by batch and line; `total` counts all that match."""
-        if state is not Aside.UNREADABLE and not self.built:
+        if state is not Aside.UNREADABLE and self.taken is None:
             return AsideRows(self.contract.source, state, self.columns, (), 0)
         sql, params = {
             Aside.QUARANTINED: self._quarantined,
@@ -47,19 +49,35 @@ class Asides:
             Aside.UNREADABLE: self._unreadable,
         }[state](batch_id, reason)
         total = int(self.session.rows(f"select count(*) from ({sql}) as found", params)[0][0])  # noqa: S608
-        order = "order by _batch_id, _row_number, _correction"
-        found = self.session.rows(f"{sql} {order} limit {limit:d} offset {offset:d}", params)
+        found = self.session.rows(
+            f"select found.* from ({sql}) as found "  # noqa: S608
+            "left join bronze._batches as b on b.batch_id = found._batch_id "
+            f"order by b.batch_seq, _row_number, _correction limit {limit:d} offset {offset:d}",
+            params,
+        )
         rows = tuple(self._row(state, row) for row in found)
         return AsideRows(self.contract.source, state, self.columns, rows, total)
 
     # Each gives: place (3), reasons, raw, corrected, note, author, at, then the contract's columns.
 
     def _quarantined(self, batch_id: str, reason: str) -> tuple[str, list[Any]]:
+        """Rows of the published quarantine that nobody has corrected since, and corrections not judged yet."""
         where, params = _where(batch_id, "q._batch_id", reason, "list_contains(q._reasons, ?)")
+        newest = "(select max(n.correction) from bronze._corrections as n where {0} = n.batch_id and {1} = n.row_number)"
         sql = f"""
             select q._batch_id, q._row_number, q._correction, q._reasons, '' as raw, false as corrected,
                 coalesce(c.note, '') as note, coalesce(c.author, '') as author, c.made_at, {self._own("q")}
-            from {quarantine_table(self.contract)} as q
+            from (
+                select {self._own("p")}, p._batch_id, p._row_number, p._correction, p._reasons
+                from {quarantine_table(self.contract)} as p
+                where p._correction >= coalesce({newest.format("p._batch_id", "p._row_number")}, 0)
+                union all
+                select {self._own("w")}, w._batch_id, w._row_number, w._correction, ['{WAITING}'] as _reasons
+                from ({self.corrections}) as w
+                join bronze._corrections as v on v.batch_id = w._batch_id and v.row_number = w._row_number
+                    and v.correction = w._correction and v.version > {self.taken or 0:d}
+                where w._correction = {newest.format("w._batch_id", "w._row_number")}
+            ) as q
             left join bronze._corrections as c on c.batch_id = q._batch_id and c.row_number = q._row_number
                 and c.correction = q._correction
             {where}

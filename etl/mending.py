@@ -18,7 +18,7 @@ from etl.mends import Edit, Mend, MendKind, MendState, RowPlace
 from etl.model import Batch, BatchState, Contract
 from etl.reader import Reader, survey
 from etl.tools import Tools
-from etl.warehouse import Arrival, CorrectionRow, Mark, MendChange, Session
+from etl.warehouse import Arrival, CorrectionRow, Mark, MendChange, Session, Warehouse
 
 ROW, LINE, BATCH = "discard", "discard_line", "withdraw"
 NAMED_AT_MOST = 5
@@ -31,15 +31,39 @@ class MendRefused(UsageError):
 
 @dataclass(frozen=True)
 class Ground:
-    """What of a source can be mended now. Places are those of the published quarantine."""
+    """What of a source can be mended now. Places are those of the published quarantine, and of corrections that no
+    published silver has taken in: one of them may be why it could not be published.
+    """
 
     session: Session
     contract: Contract
-    built: bool  # whether silver, and with it quarantine, was ever published
+    taken: (
+        int | None
+    )  # the version of bronze that the published silver was built from; None while there is none
 
     def quarantined(self, batch_ids: Collection[str]) -> dict[RowPlace, Texts]:
-        """The quarantined rows of some batches, as received or last corrected."""
-        if not self.built or not batch_ids:
+        """The quarantined rows and the pending corrections of some batches, as received or last corrected."""
+        return self._in_quarantine(batch_ids) | self._pending(batch_ids)
+
+    def _pending(self, batch_ids: Collection[str]) -> dict[RowPlace, Texts]:
+        newest = self.newest_correction(batch_ids)
+        found = self._of(
+            "bronze._corrections",
+            "batch_id, row_number, correction, texts",
+            batch_ids,
+            "version > ?",
+            [self.taken or 0],
+        )
+        names = [column.name for column in self.contract.columns]
+        pending = {}
+        for batch_id, row, number, texts in found:
+            if newest[batch_id, row] == number:
+                kept = json.loads(texts)
+                pending[RowPlace(batch_id, row, number)] = tuple((name, kept.get(name)) for name in names)
+        return pending
+
+    def _in_quarantine(self, batch_ids: Collection[str]) -> dict[RowPlace, Texts]:
+        if self.taken is None or not batch_ids:
             return {}
         names = [column.name for column in self.contract.columns]
         columns = ", ".join(f'"{name}"' for name in names)
@@ -82,7 +106,7 @@ class Ground:
         columns: str,
         batch_ids: Collection[str],
         condition: str = "true",
-        params: Sequence[str] = (),
+        params: Sequence[str | int] = (),
     ) -> list[tuple[Any, ...]]:
         if not batch_ids:
             return []
@@ -109,12 +133,14 @@ class Ground:
             self.newest_correction(batches),
         )
         self._require_in_force(batches)
-        discarded = self.marked(LINE, batches)
+        discarded, set_aside = self.marked(LINE, batches), self.marked(ROW, batches)
         made = []
         for edit in edits:
             at = (edit.place.batch_id, edit.place.row_number)
             if newest.get(at, 0) > edit.place.correction:
                 raise MendRefused(f"{_named(edit.place)} was corrected meanwhile.", "Look at it again.")
+            if edit.place in set_aside:
+                raise MendRefused(f"{_named(edit.place)} is discarded.", "Restore it first.")
             if edit.place in rows:
                 texts, of_unreadable = self._overlaid(rows[edit.place], edit), False
             elif edit.place in lines and edit.place not in discarded:
@@ -239,8 +265,8 @@ class Mender:
     def _do(self, mend: Mend, contract: Contract) -> str:
         change = MendChange(mend.mend_id, mend.author, mend.reason, self.tools.clock(), self.run_id, "")
         with self.tools.warehouse.session() as session:
-            built = f"silver.{contract.silver_table}" in self.tools.warehouse.published()
-            change = self._worked_out(change, mend, Ground(session, contract, built))
+            taken = taken_by_silver(self.tools.warehouse, contract)
+            change = self._worked_out(change, mend, Ground(session, contract, taken))
         self.tools.warehouse.mend(change, contract)
         return change.message
 
@@ -295,6 +321,12 @@ class Mender:
             f"The file of batch {batch.batch_id} ({batch.path}) is gone, or other bytes lie there now.",
             "Put the same file back into the landing folder, then replay the batch.",
         )
+
+
+def taken_by_silver(warehouse: Warehouse, contract: Contract) -> int | None:
+    """The version of bronze that the published silver was built from; None while there is none."""
+    stands = warehouse.published().get(f"silver.{contract.silver_table}")
+    return dict(stands.inputs).get(f"bronze.{contract.bronze_table}", 0) if stands else None
 
 
 def _mark(kind: str, place: RowPlace) -> Mark:

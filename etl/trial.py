@@ -81,7 +81,7 @@ class Trial:
 
     def _newer(self, sql: SilverSQL) -> set[Key]:
         """Those that would be superseded: ranked with what stands in silver, a newer version of their key is there."""
-        if not self.ground.built:
+        if self.ground.taken is None:
             return set()
         stands = self.tools.warehouse.physical(f"silver.{self.contract.silver_table}", built=False)
         same = " and ".join(f't."{name}" = s."{name}"' for name in self.contract.key)

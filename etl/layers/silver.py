@@ -104,7 +104,8 @@ def compiled(
 @cache
 def _code() -> str:
     """What the statements depend on beside the contract."""
-    own = [HERE / "expressions.py", HERE / "layers" / "silver.py", HERE / "layers" / "silver_sql.py"]
+    phrases = [HERE / f"{name}.py" for name in ("expressions", "amounts", "days", "formats")]
+    own = [*phrases, HERE / "layers" / "silver.py", HERE / "layers" / "silver_sql.py"]
     return fingerprint_of(own, ("ibis-framework", "sqlglot"))
 
 

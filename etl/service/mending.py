@@ -8,7 +8,7 @@ from uuid import uuid4
 from etl import trial
 from etl.asides import Asides
 from etl.errors import UsageError
-from etl.mending import Ground
+from etl.mending import Ground, taken_by_silver
 from etl.mends import Aside, AsideRows, Edit, Mend, MendKind, Preview, Requested, RowPlace
 from etl.model import Batch, BatchState, Contract, Trigger
 from etl.service.base import Base
@@ -112,11 +112,12 @@ class Mending(Base):
     # -- behind it -------------------------------------------------------------------------------------------
 
     def _asides(self, session: Session, contract: Contract) -> Asides:
+        corrections = self._warehouse.corrections(contract)
         paths = {batch.batch_id: batch.path for batch in self._warehouse.batches()}
-        return Asides(session, contract, contract in self._with_quarantine(), paths)
+        return Asides(session, contract, taken_by_silver(self._warehouse, contract), paths, corrections)
 
     def _ground(self, session: Session, contract: Contract) -> Ground:
-        return Ground(session, contract, contract in self._with_quarantine())
+        return Ground(session, contract, taken_by_silver(self._warehouse, contract))
 
     def _batch(self, batch_id: str) -> Batch:
         landed = [b for b in self._warehouse.batches() if b.state is BatchState.LANDED]

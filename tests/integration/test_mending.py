@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from etl.asides import WAITING
 from etl.errors import UsageError
 from etl.mends import Aside, Edit, MendState, RowPlace
 from etl.model import RunState
@@ -335,3 +336,36 @@ def test_a_row_that_names_no_batch_of_its_source_is_not_published(settings: Sett
         ended = run(service)
         assert ended.state is RunState.FAILED
         assert "does not close" in ended.error
+
+
+def test_a_correction_that_keeps_silver_from_being_published_can_be_mended_again(settings: Settings) -> None:
+    contract = settings.project / "contracts" / "crm_customers.odcs.yaml"
+    text = contract.read_text(encoding="utf-8")
+    contract.write_text(
+        text.replace("- name: email\n", "- name: email\n        unique: true\n"), encoding="utf-8"
+    )
+    land(settings, "crm/crm_customers_4.csv", CUSTOMERS + "4,Cy,ada@example.com,\n")
+    with opened(settings) as service:
+        run(service)
+        batch = next(b for b in service.batches("crm_customers") if b.path.endswith("_4.csv")).batch_id
+        blocked = service.replay_edits("crm_customers", [Edit(RowPlace(batch, 2), (("region", "WEST"),))])
+        assert service.work(blocked.run_id).state is RunState.FAILED
+        shown = service.aside("crm_customers")
+        assert [(row.place.correction, row.reasons[0]) for row in shown.rows] == [(1, WAITING)]
+        mended = Edit(RowPlace(batch, 2, 1), (("email", "cy@example.com"),))
+        assert (
+            service.work(service.replay_edits("crm_customers", [mended]).run_id).state is RunState.SUCCEEDED
+        )
+        assert service.select("select email from silver.customers_clean where customer_id = 4").rows == (
+            ("cy@example.com",),
+        )
+
+
+def test_a_row_that_is_discarded_by_now_is_not_corrected(settings: Settings) -> None:
+    with opened(settings) as service:
+        run(service)
+        service.discard("erp_sales", [place_of(service, 2)], "noise")
+        late = service.replay_edits("erp_sales", [Edit(place_of(service, 2), (("quantity", "3"),))])
+        service.work(late.run_id)
+        assert done(service, late.mend_id) is MendState.REFUSED
+        assert terms(service) == {"bronze": 7, "silver": 4, "quarantined": 2, "discarded": 1}
