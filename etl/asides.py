@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from etl.layers.silver import aside_table, quarantine_table
+from etl.layers.silver import aside_table, columns_of, quarantine_table
 from etl.mends import Aside, AsideRow, AsideRows, RowPlace
 from etl.model import Contract
 from etl.spreadsheet import csv_text
@@ -62,21 +62,23 @@ class Asides:
 
     def _quarantined(self, batch_id: str, reason: str) -> tuple[str, list[Any]]:
         """Rows of the published quarantine that nobody has corrected since, and corrections not judged yet."""
+        quarantine = quarantine_table(self.contract)
         where, params = _where(batch_id, "q._batch_id", reason, "list_contains(q._reasons, ?)")
-        newest = "(select max(n.correction) from bronze._corrections as n where {0} = n.batch_id and {1} = n.row_number)"
+        corrected = "n.batch_id = {0}._batch_id and n.row_number = {0}._row_number"
+        newest = f"(select max(n.correction) from bronze._corrections as n where {corrected})"  # noqa: S608
         sql = f"""
             select q._batch_id, q._row_number, q._correction, q._reasons, '' as raw, false as corrected,
                 coalesce(c.note, '') as note, coalesce(c.author, '') as author, c.made_at, {self._own("q")}
             from (
-                select {self._own("p")}, p._batch_id, p._row_number, p._correction, p._reasons
-                from {quarantine_table(self.contract)} as p
-                where p._correction >= coalesce({newest.format("p._batch_id", "p._row_number")}, 0)
+                select {self._own("p", quarantine)}, p._batch_id, p._row_number, p._correction, p._reasons
+                from {quarantine} as p
+                where p._correction >= coalesce({newest.format("p")}, 0)
                 union all
                 select {self._own("w")}, w._batch_id, w._row_number, w._correction, ['{WAITING}'] as _reasons
                 from ({self.corrections}) as w
                 join bronze._corrections as v on v.batch_id = w._batch_id and v.row_number = w._row_number
                     and v.correction = w._correction and v.version > {self.taken or 0:d}
-                where w._correction = {newest.format("w._batch_id", "w._row_number")}
+                where w._correction = {newest.format("w")}
             ) as q
             left join bronze._corrections as c on c.batch_id = q._batch_id and c.row_number = q._row_number
                 and c.correction = q._correction
@@ -88,7 +90,7 @@ class Asides:
         where, params = _where(batch_id, "a._batch_id", reason, "d.reason = ?", "a._state = 'discarded'")
         sql = f"""
             select a._batch_id, a._row_number, a._correction, [] as reasons, '' as raw, false as corrected,
-                coalesce(d.reason, ''), coalesce(d.author, ''), d.made_at, {self._own("a")}
+                coalesce(d.reason, ''), coalesce(d.author, ''), d.made_at, {self._own("a", aside_table(self.contract))}
             from {aside_table(self.contract)} as a
             left join ({_DISCARDS.format(kind="discard")}) as d on d.batch_id = a._batch_id
                 and d.row_number = a._row_number and d.correction = a._correction
@@ -111,8 +113,13 @@ class Asides:
         """  # noqa: S608
         return sql, [self.contract.source, *params]
 
-    def _own(self, alias: str) -> str:
-        return ", ".join(f'{alias}."{name}"' for name in self.columns)
+    def _own(self, alias: str, table: str = "") -> str:
+        """The contract's columns; null for one that a table of an older contract does not have."""
+        there = columns_of(self.session, table) if table else frozenset(self.columns)
+        return ", ".join(
+            f'{alias}."{name}"' if name in there else f'cast(null as varchar) as "{name}"'
+            for name in self.columns
+        )
 
     def _row(self, state: Aside, row: tuple[Any, ...]) -> AsideRow:
         batch_id, line, correction, reasons, raw, corrected, note, author, at, *texts = row

@@ -51,13 +51,15 @@ class Building:
         published = self.tools.warehouse.published().get(table.name)
         parents_whole = any(name in self.built and not self.built[name].merged for name in table.inputs)
         with told_of(table), self.tools.warehouse.session() as session:
-            if mode == "full" or published is None or parents_whole:
+            since = dict(published.inputs) if published else {}
+            # A bronze table under a new name: what silver was built from is not known by it.
+            unknown = f"bronze.{contract.bronze_table}" not in since
+            if mode == "full" or unknown or parents_whole:
                 rows = silver.build(
                     session, contract, self.compiled(contract), self._records(session, contract)
                 )
                 self._keep(table, rows, silver.beside(contract))
                 return rows, ""
-            since = dict(published.inputs)
             merge = Merge(
                 session, self.tools.warehouse, contract, self.compiled(contract),
                 since.get(f"bronze.{contract.bronze_table}", 0), self._parents_now(contract, since),

@@ -13,7 +13,7 @@ from typing import Any
 from etl.errors import FileRefused, MetaLayerError, UsageError
 from etl.layers import bronze
 from etl.layers.glance import header_seen
-from etl.layers.silver import quarantine_table
+from etl.layers.silver import columns_of, quarantine_table
 from etl.mends import Edit, Mend, MendKind, MendState, RowPlace
 from etl.model import Batch, BatchState, Contract
 from etl.reader import Reader, survey
@@ -37,9 +37,8 @@ class Ground:
 
     session: Session
     contract: Contract
-    taken: (
-        int | None
-    )  # the version of bronze that the published silver was built from; None while there is none
+    taken: int | None  # the version of bronze that silver was built from; None while there is none
+    corrections_read: str  # a SELECT of the source's corrections, texts and place
 
     def quarantined(self, batch_ids: Collection[str]) -> dict[RowPlace, Texts]:
         """The quarantined rows and the pending corrections of some batches, as received or last corrected."""
@@ -49,24 +48,25 @@ class Ground:
         newest = self.newest_correction(batch_ids)
         found = self._of(
             "bronze._corrections",
-            "batch_id, row_number, correction, texts",
+            "batch_id, row_number, correction",
             batch_ids,
             "version > ?",
             [self.taken or 0],
         )
+        pending = {RowPlace(*place) for place in found if newest[place[0], place[1]] == place[2]}
+        if not pending:
+            return {}
         names = [column.name for column in self.contract.columns]
-        pending = {}
-        for batch_id, row, number, texts in found:
-            if newest[batch_id, row] == number:
-                kept = json.loads(texts)
-                pending[RowPlace(batch_id, row, number)] = tuple((name, kept.get(name)) for name in names)
-        return pending
+        rows = self.session.rows(f"select * from ({self.corrections_read}) as corrections")  # noqa: S608
+        texts = {RowPlace(*row[-3:]): tuple(zip(names, row, strict=False)) for row in rows}
+        return {place: texts[place] for place in pending}
 
     def _in_quarantine(self, batch_ids: Collection[str]) -> dict[RowPlace, Texts]:
         if self.taken is None or not batch_ids:
             return {}
         names = [column.name for column in self.contract.columns]
-        columns = ", ".join(f'"{name}"' for name in names)
+        there = columns_of(self.session, quarantine_table(self.contract))
+        columns = ", ".join(f'"{name}"' if name in there else "null" for name in names)
         schema, table = quarantine_table(self.contract).split(".", 1)
         found = self.session.rows(
             f'select _batch_id, _row_number, _correction, {columns} from {schema}."{table}" '  # noqa: S608
@@ -126,6 +126,7 @@ class Ground:
 
     def corrections(self, edits: Sequence[Edit]) -> tuple[CorrectionRow, ...]:
         """The corrections that edits come to. Raises MendRefused naming the first that cannot be made."""
+        self._require_silver()
         batches = {edit.place.batch_id for edit in edits}
         rows, lines, newest = (
             self.quarantined(batches),
@@ -133,6 +134,7 @@ class Ground:
             self.newest_correction(batches),
         )
         self._require_in_force(batches)
+        before = self._changed_before(batches)
         discarded, set_aside = self.marked(LINE, batches), self.marked(ROW, batches)
         made = []
         for edit in edits:
@@ -143,16 +145,23 @@ class Ground:
                 raise MendRefused(f"{_named(edit.place)} is discarded.", "Restore it first.")
             if edit.place in rows:
                 texts, of_unreadable = self._overlaid(rows[edit.place], edit), False
+                changed = before.get(edit.place, frozenset()) | {name for name, _ in edit.values}
             elif edit.place in lines and edit.place not in discarded:
                 texts, of_unreadable = self._of_line(edit), True
+                changed = frozenset(name for name, _ in texts)
             else:
                 raise MendRefused(
                     f"{_named(edit.place)} is neither in quarantine nor unreadable.",
                     "Only rows in quarantine and unreadable lines can be corrected.",
                 )
             newest[at] = newest.get(at, 0) + 1
-            made.append(CorrectionRow(RowPlace(*at, newest[at]), of_unreadable, texts))
+            made.append(CorrectionRow(RowPlace(*at, newest[at]), of_unreadable, texts, changed))
         return tuple(made)
+
+    def _changed_before(self, batch_ids: Collection[str]) -> dict[RowPlace, frozenset[str]]:
+        """By correction: the columns it changes."""
+        found = self._of("bronze._corrections", "batch_id, row_number, correction, texts", batch_ids)
+        return {RowPlace(*place): frozenset(json.loads(texts)) for *place, texts in found}
 
     def _overlaid(self, texts: Texts, edit: Edit) -> Texts:
         changed = self._known(edit.values)
@@ -223,10 +232,18 @@ class Ground:
 
     def withdrawal(self, batch_id: str, *, back: bool) -> Mark:
         """The mark of a batch, to be set or taken back. Raises MendRefused when it is so already."""
+        self._require_silver()
         place = RowPlace(batch_id, 0)
         if (place in self.marked(BATCH, {batch_id})) is not back:
             raise MendRefused(f"Batch {batch_id} is {'not ' if back else 'already '}withdrawn.")
         return _mark(BATCH, place)
+
+    def _require_silver(self) -> None:
+        if self.contract.silver_table is None:
+            raise MendRefused(
+                f"{self.contract.source} is landed and nothing is built from it.",
+                "Only its unreadable lines can be discarded, and its files read again.",
+            )
 
     def _require_in_force(self, batch_ids: Collection[str]) -> None:
         withdrawn = self.marked(BATCH, batch_ids)
@@ -266,7 +283,8 @@ class Mender:
         change = MendChange(mend.mend_id, mend.author, mend.reason, self.tools.clock(), self.run_id, "")
         with self.tools.warehouse.session() as session:
             taken = taken_by_silver(self.tools.warehouse, contract)
-            change = self._worked_out(change, mend, Ground(session, contract, taken))
+            corrections = self.tools.warehouse.corrections(contract)
+            change = self._worked_out(change, mend, Ground(session, contract, taken, corrections))
         self.tools.warehouse.mend(change, contract)
         return change.message
 

@@ -38,6 +38,7 @@ class Terms:
     least_quantity: int = 1
     newest_by: str = ""  # "" or sale_date
     mail_is_email: bool = False  # whether a customer file may call the column mail
+    dear_is_wrong: bool = False  # whether a piece may not cost more than 10: a rule in SQL
 
 
 SHIPPED = Terms()
@@ -125,6 +126,9 @@ def judge_sale(fields: Fields, terms: Terms) -> Judged:
         reasons.append(f"quantity is below {terms.least_quantity}")
     values["sale_date"] = _day(fields, reasons)
     values["sale_amount"] = _cents(fields, reasons)
+    amount, quantity = values["sale_amount"], values["quantity"]
+    if terms.dear_is_wrong and None not in (amount, quantity) and amount > 10 * quantity:
+        reasons.append("too_dear_a_piece")
     return Judged(values, tuple(reasons))
 
 

@@ -19,6 +19,16 @@ from tests.workspaces import few_files, opened, workspace
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None  # noqa: S108 - many runs, each waiting for a disk
 
 
+TOO_DEAR = """\
+    quality:
+      - name: too_dear_a_piece
+        type: sql
+        query: select count(*) from ${table} where sale_amount > 10 * quantity
+        mustBe: 0
+        severity: quarantine
+"""
+
+
 class Template:
     """Hands out empty workspaces in memory that remember their checked catalog and compiled statements."""
 
@@ -85,6 +95,8 @@ def contracts(terms: Terms) -> dict[str, str]:
     if terms.newest_by:
         newest = f"    customProperties:\n      - {{property: newestBy, value: {terms.newest_by}}}\n"
         texts[erp] = _turned(texts[erp], "\nslaProperties", f"{newest}\nslaProperties")
+    if terms.dear_is_wrong:
+        texts[erp] = _turned(texts[erp], "\nslaProperties", f"{TOO_DEAR}\nslaProperties")
     if terms.mail_is_email:
         lower = "          - {property: case, value: lower}\n"
         alias = "          - {property: aliases, value: [mail]}\n"

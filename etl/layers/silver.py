@@ -164,6 +164,16 @@ def untouched(received: str) -> str:
     """  # noqa: S608
 
 
+def columns_of(session: Session, table: str) -> frozenset[str]:
+    """The columns of a table as it stands, which may be of an older contract."""
+    schema, name = table.split(".", 1)
+    found = session.rows(
+        "select column_name from information_schema.columns where table_schema = ? and table_name = ?",
+        [schema, name],
+    )
+    return frozenset(str(column) for (column,) in found)
+
+
 def is_mended(session: Session, contract: Contract) -> bool:
     """Whether a source has a correction, or a mark that holds."""
     found = session.rows(

@@ -117,7 +117,8 @@ class Mending(Base):
         return Asides(session, contract, taken_by_silver(self._warehouse, contract), paths, corrections)
 
     def _ground(self, session: Session, contract: Contract) -> Ground:
-        return Ground(session, contract, taken_by_silver(self._warehouse, contract))
+        taken = taken_by_silver(self._warehouse, contract)
+        return Ground(session, contract, taken, self._warehouse.corrections(contract))
 
     def _batch(self, batch_id: str) -> Batch:
         landed = [b for b in self._warehouse.batches() if b.state is BatchState.LANDED]

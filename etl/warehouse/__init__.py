@@ -54,11 +54,19 @@ class Landing:
 
 @dataclass(frozen=True)
 class CorrectionRow:
-    """A correction about to be written. `texts` has every column of the contract."""
+    """A correction about to be written. `texts` has every column of the contract, as it reads now; only the
+    `changed` ones are kept: the others stay what the file says, also when it is read again.
+    """
 
     place: RowPlace
     of_unreadable: bool
     texts: tuple[tuple[str, str | None], ...]
+    changed: frozenset[str]
+
+    @property
+    def changes(self) -> dict[str, str | None]:
+        """What is kept of it."""
+        return {name: text for name, text in self.texts if name in self.changed}
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,12 @@ class Bronze(Held):
 
     def corrections(self, contract: Contract) -> str:
         """A SELECT of a source's corrections: the contract's columns as text, and the three columns of their place."""
-        return corrected_texts(contract.source, [column.name for column in contract.columns])
+        with self.session() as session:
+            found = session.rows(
+                "select distinct batch_id from bronze._corrections where source = ?", [contract.source]
+            )
+        received = self.received(contract, [batch_id for (batch_id,) in found])
+        return corrected_texts(contract.source, [column.name for column in contract.columns], received)
 
     # -- landing ---------------------------------------------------------------------------------------------
 
@@ -187,7 +192,7 @@ class Bronze(Held):
                 [
                     (
                         contract.source, row.place.batch_id, row.place.row_number, row.place.correction,
-                        row.of_unreadable, json.dumps(dict(row.texts), ensure_ascii=False), change.author,
+                        row.of_unreadable, json.dumps(row.changes, ensure_ascii=False), change.author,
                         change.reason, at, change.mend_id, version,
                     )
                     for row in change.corrections

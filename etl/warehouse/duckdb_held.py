@@ -38,6 +38,7 @@ class Held:
         with self._writing:
             if self._connection is not None:
                 self._connection.close()
+                self._kept = None
                 self._connection = None
 
     def _cursor(self) -> DuckDBSession:

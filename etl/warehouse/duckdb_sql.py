@@ -58,12 +58,18 @@ def empty_bronze(names: Sequence[str]) -> str:
     return f"select {columns}, null::varchar as _batch_id, null::bigint as _row_number where false"
 
 
-def corrected_texts(source: str, names: Sequence[str]) -> str:
-    """A source's corrections as rows of text."""
-    columns = ", ".join(f"""json_extract_string(texts, '$."{name}"') as {quoted(name)}""" for name in names)
+def corrected_texts(source: str, names: Sequence[str], received: str) -> str:
+    """A source's corrections as rows of text: what was changed, laid over the row as received."""
+
+    def text(name: str) -> str:
+        path = f"c.texts, '$.\"{name}\"'"
+        changed = f"json_extract_string({path})"
+        return f"case when json_exists({path}) then {changed} else r.{quoted(name)} end as {quoted(name)}"
+
+    place = "c.batch_id as _batch_id, c.row_number as _row_number, c.correction::integer as _correction"
     return (
-        f"select {columns}, batch_id as _batch_id, row_number as _row_number, correction::integer as _correction "  # noqa: S608
-        f"from bronze._corrections where source = {literal(source)}"
+        f"select {', '.join(map(text, names))}, {place} from bronze._corrections as c left join ({received}) as r "  # noqa: S608
+        f"on r._batch_id = c.batch_id and r._row_number = c.row_number where c.source = {literal(source)}"
     )
 
 

@@ -41,6 +41,7 @@ TURNS: tuple[Callable[[Terms], Terms], ...] = (
     lambda terms: replace(terms, least_quantity=0),
     lambda terms: replace(terms, newest_by="" if terms.newest_by else "sale_date"),
     lambda terms: replace(terms, mail_is_email=not terms.mail_is_email),
+    lambda terms: replace(terms, dear_is_wrong=not terms.dear_is_wrong),
 )
 PICK = st.integers(0, 99)
 FILES = st.lists(exports(), max_size=2)

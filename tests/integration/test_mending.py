@@ -344,7 +344,7 @@ def test_a_correction_that_keeps_silver_from_being_published_can_be_mended_again
     contract.write_text(
         text.replace("- name: email\n", "- name: email\n        unique: true\n"), encoding="utf-8"
     )
-    land(settings, "crm/crm_customers_4.csv", CUSTOMERS + "4,Cy,ada@example.com,\n")
+    land(settings, "crm/crm_customers_4.csv", CUSTOMERS + "4,Di,ada@example.com,\n")
     with opened(settings) as service:
         run(service)
         batch = next(b for b in service.batches("crm_customers") if b.path.endswith("_4.csv")).batch_id
@@ -352,12 +352,12 @@ def test_a_correction_that_keeps_silver_from_being_published_can_be_mended_again
         assert service.work(blocked.run_id).state is RunState.FAILED
         shown = service.aside("crm_customers")
         assert [(row.place.correction, row.reasons[0]) for row in shown.rows] == [(1, WAITING)]
-        mended = Edit(RowPlace(batch, 2, 1), (("email", "cy@example.com"),))
+        mended = Edit(RowPlace(batch, 2, 1), (("email", "di@example.com"),))
         assert (
             service.work(service.replay_edits("crm_customers", [mended]).run_id).state is RunState.SUCCEEDED
         )
         assert service.select("select email from silver.customers_clean where customer_id = 4").rows == (
-            ("cy@example.com",),
+            ("di@example.com",),
         )
 
 
@@ -369,3 +369,52 @@ def test_a_row_that_is_discarded_by_now_is_not_corrected(settings: Settings) -> 
         service.work(late.run_id)
         assert done(service, late.mend_id) is MendState.REFUSED
         assert terms(service) == {"bronze": 7, "silver": 4, "quarantined": 2, "discarded": 1}
+
+
+def test_a_correction_keeps_what_the_file_says_in_the_columns_it_does_not_change(settings: Settings) -> None:
+    land(settings, "crm/crm_customers_2.csv", "customer_id,customer_name,mail,region\n8,Ed,ed@example.com,\n")
+    contract = settings.project / "contracts" / "crm_customers.odcs.yaml"
+    with opened(settings) as service:
+        run(service)
+        batch = next(b for b in service.batches("crm_customers") if b.path.endswith("_2.csv")).batch_id
+        mended = Edit(RowPlace(batch, 2), (("region", "WEST"),))
+        service.work(service.replay_edits("crm_customers", [mended]).run_id)
+        text, plain = contract.read_text(encoding="utf-8"), "- {property: case, value: lower}"
+        aliased = plain + "\n          - {property: aliases, value: [mail]}"
+        contract.write_text(text.replace(plain, aliased), encoding="utf-8")
+        service.work(service.replay_batch(batch).run_id)
+        found = service.select("select email, region from silver.customers_clean where customer_id = 8")
+        assert found.rows == (("ed@example.com", "WEST"),)
+
+
+def test_a_feed_that_stops_at_bronze_has_nothing_to_correct_or_withdraw(settings: Settings) -> None:
+    land(settings, "crm/customers_test.csv", CUSTOMERS + "1,Ada\n")
+    with opened(settings) as service:
+        run(service)
+        batch = next(b for b in service.batches("customers_test")).batch_id
+        edit = Edit(RowPlace(batch, 2), raw="1,Ada,,WEST")
+        assert service.preview("customers_test", [edit])[0].outcome == "refused"
+        with pytest.raises(UsageError, match="nothing is built from it"):
+            service.replay_edits("customers_test", [edit])
+        with pytest.raises(UsageError, match="nothing is built from it"):
+            service.withdraw_batch(batch, "wrong")
+        service.work(service.discard("customers_test", [RowPlace(batch, 2)], "noise", unreadable=True).run_id)
+        assert service.aside("customers_test", Aside.UNREADABLE).rows[0].state is Aside.DISCARDED
+
+
+def test_a_column_that_the_contract_gained_is_blank_until_silver_is_built_again(settings: Settings) -> None:
+    contract = settings.project / "contracts" / "erp_sales.odcs.yaml"
+    with opened(settings) as service:
+        run(service)
+        text = contract.read_text(encoding="utf-8")
+        added = "      - name: note\n        logicalType: string\n      - name: sale_amount"
+        contract.write_text(text.replace("      - name: sale_amount", added), encoding="utf-8")
+        service.plan()  # the contract is read again
+        shown = service.aside("erp_sales")
+        assert dict(shown.rows[0].values)["note"] is None
+        asked = service.replay_edits(
+            "erp_sales", [Edit(place_of(service, 2), (("quantity", "3"), ("note", "x")))]
+        )
+        assert service.work(asked.run_id).state is RunState.SUCCEEDED
+        assert service.select("select note from silver.sales_clean where sales_id = 5").rows == (("x",),)
+        terms(service)
