@@ -49,10 +49,15 @@ class Drawing:
     batches: Sequence[Batch]
     upto: int
     side: Side | None
+    standing: frozenset[str] = frozenset()  # batches whose last account stands: they were read again since
 
     @property
     def _landed(self) -> list[Batch]:
         return [batch for batch in self.batches if batch.state is BatchState.LANDED]
+
+    @property
+    def _drawn(self) -> list[Batch]:
+        return [batch for batch in self._landed if batch.batch_id not in self.standing]
 
     def rows(self) -> list[RowAccount]:
         """One row account per batch, in the order of the batches."""
@@ -61,7 +66,7 @@ class Drawing:
         corrections, waiting = self._corrections("true"), self._corrections(f"version > {self.upto:d}")
         places = self._places() if self.side else {}
         accounts = [self._stray(at, places) for at in self._strays(places)]
-        for batch in self._landed:
+        for batch in self._drawn:
             at = batch.batch_id
             taken = batch.version <= self.upto
             accounts.append(
@@ -151,7 +156,7 @@ class Drawing:
         self, name: str, amount: str, known: Mapping[tuple[str, str], MoneyAccount]
     ) -> list[MoneyAccount]:
         column, written = self.contract.column(name), _Written(self.session, amount)
-        unknown = [b.batch_id for b in self._landed if (b.batch_id, name) not in known]
+        unknown = [b.batch_id for b in self._drawn if (b.batch_id, name) not in known]
         received, mended = (
             self.warehouse.received(self.contract, unknown),
             self.warehouse.corrections(self.contract),
@@ -161,7 +166,7 @@ class Drawing:
         waiting = written.sums(f"({mended}) as mended", self._is_waiting()) if corrections else {}
         places = self._amounts_in_places(column, written) if self.side else {}
         accounts = []
-        for batch in self._landed:
+        for batch in self._drawn:
             at, before = batch.batch_id, known.get((batch.batch_id, name))
             read, blank = (before.bronze, before.rows_without_amount) if before else bronze.get(at, NOTHING)
             mended_amount, mended_blank = corrections.get(at, NOTHING)

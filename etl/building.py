@@ -128,7 +128,7 @@ class Building:
     ) -> tuple[list[RowAccount], list[MoneyAccount]]:
         """The accounts of a source as they will stand, closed.
 
-        None where a batch was read again and silver still holds what it read before: the account stands as it was.
+        Where a batch was read again and silver still holds what it read before, the account of it stands as it was.
         """
         table = f"silver.{contract.silver_table}"
         published = self.tools.warehouse.published().get(table)
@@ -141,14 +141,15 @@ class Building:
         elif published:
             upto = dict(published.inputs).get(f"bronze.{contract.bronze_table}", 0)
         own = [batch for batch in batches if batch.source == contract.source]
-        if side and any(batch.revision and batch.version > upto for batch in own):
-            return [], []
+        reread = frozenset(b.batch_id for b in own if side and b.revision and b.version > upto)
         with self.tools.warehouse.session() as session:
-            drawing = accounts.Drawing(session, self.tools.warehouse, contract, own, upto, side)
+            drawing = accounts.Drawing(session, self.tools.warehouse, contract, own, upto, side, reread)
             rows = drawing.rows()
             money = drawing.money(self._amounts(contract, bool(built)), self._known(contract, built))
             accounts.require_closed(session, contract, rows, money, side)
-        return rows, money
+        stood, stood_money = self.tools.warehouse.accounts() if reread else ([], [])
+        rows += [account for account in stood if account.batch_id in reread]
+        return rows, money + [account for account in stood_money if account.batch_id in reread]
 
     def _amounts(self, contract: Contract, built: bool) -> dict[str, str]:
         """By amount column: the SQL that reads its text. None while silver is of an older contract."""

@@ -19,14 +19,17 @@ from tests.workspaces import few_files, opened, workspace
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None  # noqa: S108 - many runs, each waiting for a disk
 
 
-TOO_DEAR = """\
-    quality:
-      - name: too_dear_a_piece
+RULE = """\
+      - name: {name}
         type: sql
-        query: select count(*) from ${table} where sale_amount > 10 * quantity
+        query: select count(*) from ${{table}} where {condition}
         mustBe: 0
-        severity: quarantine
+        severity: {severity}
 """
+TOO_DEAR = RULE.format(
+    name="too_dear_a_piece", condition="sale_amount > 10 * quantity", severity="quarantine"
+)
+NOTHING_PASSES = RULE.format(name="nothing_passes", condition="sale_amount >= 0", severity="block")
 
 
 class Template:
@@ -87,16 +90,17 @@ class Template:
         return made
 
 
-def contracts(terms: Terms) -> dict[str, str]:
-    """The shipped contracts of customers and sales under other terms, by file name."""
+def contracts(terms: Terms, *, blocked: bool = False) -> dict[str, str]:
+    """The shipped contracts of customers and sales under other terms, by file name; `blocked`: no sale gets through."""
     crm, erp = (f"{source}.odcs.yaml" for source in (CRM, ERP))
     texts = {name: (ROOT / "contracts" / name).read_text() for name in (crm, erp)}
     texts[erp] = _turned(texts[erp], "{minimum: 1}", f"{{minimum: {terms.least_quantity}}}")
     if terms.newest_by:
         newest = f"    customProperties:\n      - {{property: newestBy, value: {terms.newest_by}}}\n"
         texts[erp] = _turned(texts[erp], "\nslaProperties", f"{newest}\nslaProperties")
-    if terms.dear_is_wrong:
-        texts[erp] = _turned(texts[erp], "\nslaProperties", f"{TOO_DEAR}\nslaProperties")
+    rules = (TOO_DEAR if terms.dear_is_wrong else "") + (NOTHING_PASSES if blocked else "")
+    if rules:
+        texts[erp] = _turned(texts[erp], "\nslaProperties", f"    quality:\n{rules}\nslaProperties")
     if terms.mail_is_email:
         lower = "          - {property: case, value: lower}\n"
         alias = "          - {property: aliases, value: [mail]}\n"

@@ -13,6 +13,7 @@ from etl.cli.tables import table
 from etl.cli.working import user
 from etl.errors import UsageError
 from etl.mends import Aside, MendState
+from etl.model import RunState
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -160,7 +161,7 @@ def _places(door: Door, asked: Namespace, state: Aside) -> list[Plain]:
 
 
 def _followed(context: Context, door: Door, wanted: Plain, *, previews: list[Plain] | None = None) -> Answer:
-    """Wait for the run that takes a request up, and say what became of it. Refused or not reached: exit 1."""
+    """Wait for the run that takes a request up, and say what became of it. Refused, or not published: exit 1."""
     with run_progress(context.output) as watch:
         run = door.finish(wanted["run_id"], watch)
     listed = door.call("mends", limit=RECENT_MENDS)
@@ -168,8 +169,8 @@ def _followed(context: Context, door: Door, wanted: Plain, *, previews: list[Pla
     document = {"mend": mend, "run": run, "version": door.call("version")}
     if previews is not None:
         document["previews"] = previews
-    applied = mend["state"] == MendState.APPLIED
-    return Answer(document, lambda output: _show_mend(output, document), 0 if applied else 1)
+    done = mend["state"] == MendState.APPLIED and run["state"] == RunState.SUCCEEDED
+    return Answer(document, lambda output: _show_mend(output, document), 0 if done else 1)
 
 
 def _show_mend(output: Output, document: Plain) -> None:

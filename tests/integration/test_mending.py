@@ -418,3 +418,21 @@ def test_a_column_that_the_contract_gained_is_blank_until_silver_is_built_again(
         assert service.work(asked.run_id).state is RunState.SUCCEEDED
         assert service.select("select note from silver.sales_clean where sales_id = 5").rows == (("x",),)
         terms(service)
+
+
+def test_a_new_file_is_accounted_for_while_a_batch_read_again_waits_for_its_silver(
+    settings: Settings,
+) -> None:
+    contract = settings.project / "contracts" / "crm_customers.odcs.yaml"
+    with opened(settings) as service:
+        run(service)
+        batch = service.batches("crm_customers")[0].batch_id
+        text = contract.read_text(encoding="utf-8")
+        contract.write_text(
+            text.replace("- name: email\n", "- name: email\n        unique: true\n"), encoding="utf-8"
+        )
+        land(settings, "crm/crm_customers_4.csv", CUSTOMERS + "4,Di,ada@example.com,WEST\n")
+        assert service.work(service.replay_batch(batch).run_id).state is RunState.FAILED
+        drawn = {a.batch_id: a for a in service.accounts().row_batches if a.source == "crm_customers"}
+        assert [(a.bronze, a.silver, a.pending) for a in drawn.values()] == [(3, 3, 0), (1, 0, 1)]
+        assert all(account.closes for account in drawn.values())
