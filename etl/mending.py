@@ -136,13 +136,21 @@ class Ground:
         self._require_in_force(batches)
         before = self._changed_before(batches)
         discarded, set_aside = self.marked(LINE, batches), self.marked(ROW, batches)
-        made = []
+        made: list[CorrectionRow] = []
+        asked: set[RowPlace] = set()
         for edit in edits:
             at = (edit.place.batch_id, edit.place.row_number)
+            if edit.place in asked:
+                raise MendRefused(f"{_named(edit.place)} is named twice.", "Name it once.")
+            asked.add(edit.place)
             if newest.get(at, 0) > edit.place.correction:
                 raise MendRefused(f"{_named(edit.place)} was corrected meanwhile.", "Look at it again.")
+            if not edit.values and edit.raw is None:
+                raise MendRefused(f"{_named(edit.place)}: nothing is changed.", "Give at least one column.")
             if edit.place in set_aside:
                 raise MendRefused(f"{_named(edit.place)} is discarded.", "Restore it first.")
+            if edit.place in rows and edit.raw is not None:
+                raise MendRefused(f"{_named(edit.place)} is no unreadable line.", "Give its columns.")
             if edit.place in rows:
                 texts, of_unreadable = self._overlaid(rows[edit.place], edit), False
                 changed = before.get(edit.place, frozenset()) | {name for name, _ in edit.values}
@@ -169,8 +177,12 @@ class Ground:
 
     def _known(self, values: Iterable[tuple[str, str | None]]) -> dict[str, str | None]:
         names = [column.name for column in self.contract.columns]
-        changed = dict(values)
-        for name in changed:
+        given = list(values)
+        changed = dict(given)
+        if len(changed) < len(given):
+            raise MendRefused("A column is given two values.", "Give it one.")
+        for name, text in changed.items():
+            _require_plain(text or "", f"The new value of {name}")
             if name not in names:
                 raise MendRefused(
                     f"{self.contract.source} has no column {name!r}.", f"It has: {', '.join(names)}."
@@ -184,6 +196,7 @@ class Ground:
     def taken_apart(self, place: RowPlace, raw: str) -> dict[str, str | None]:
         """The fields of a mended line under its file's header. Raises MendRefused where they do not fit."""
         header, dialect = self.header(place.batch_id), self.contract.dialect
+        _require_plain(raw, _named(place))
         try:
             records = list(
                 csv.reader(
@@ -246,6 +259,13 @@ class Ground:
             )
 
     def _require_in_force(self, batch_ids: Collection[str]) -> None:
+        if self.taken is not None and self._of(
+            "bronze._batches", "batch_id", batch_ids, "revision > 0 and version > ?", [self.taken]
+        ):
+            raise MendRefused(
+                "The file was read again, and no silver has been published since.",
+                "Look at its rows again after the next run.",
+            )
         withdrawn = self.marked(BATCH, batch_ids)
         if withdrawn:
             raise MendRefused(
@@ -345,6 +365,12 @@ def taken_by_silver(warehouse: Warehouse, contract: Contract) -> int | None:
     """The version of bronze that the published silver was built from; None while there is none."""
     stands = warehouse.published().get(f"silver.{contract.silver_table}")
     return dict(stands.inputs).get(f"bronze.{contract.bronze_table}", 0) if stands else None
+
+
+def _require_plain(text: str, what: str) -> None:
+    """No file brings these into bronze, so no correction does."""
+    if "\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise MendRefused(f"{what} holds a sign that is no text (NUL or half a pair).", "Take it out.")
 
 
 def _mark(kind: str, place: RowPlace) -> Mark:

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 
+csv.field_size_limit(2**31 - 1)  # a field of a file may be longer than the 128 KB that csv reads by itself
 FORMULA = re.compile(r"'*[=+\-@\t\r]")
 DEFUSED = re.compile(r"'+[=+\-@\t\r]")
 
@@ -24,8 +25,13 @@ def restored(cell: str) -> str:
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """CSV with a header; blanks for None, every text defused."""
     out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([defused(name) for name in columns])
+    plain, careful = (
+        csv.writer(out, lineterminator="\n"),
+        csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL),
+    )
+    plain.writerow([defused(name) for name in columns])
     for row in rows:
-        writer.writerow(["" if cell is None else defused(str(cell)) for cell in row])
+        cells = ["" if cell is None else defused(str(cell)) for cell in row]
+        # A lone carriage return is no reason for csv to quote, and yet ends the record for whoever reads it.
+        (careful if any("\r" in cell for cell in cells) else plain).writerow(cells)
     return out.getvalue()

@@ -68,6 +68,7 @@ class Steps:
 
     def make_plan(self) -> Plan:
         """What this run will do, from what is there now."""
+        self.tools.warehouse.drop_builds()  # of a run that could not sweep behind itself
         selection = self._selection()
         has_bronze = any(name.startswith("bronze.") for name in selection.tables)
         self._survey_landing() if has_bronze else None
@@ -125,7 +126,7 @@ class Steps:
         """Let go of the reader and of what was built and not published."""
         if self._reader is not None:
             self._reader.close()
-        with suppress(WarehouseError):  # leftovers are swept again at the next start
+        with suppress(MetaLayerError):  # leftovers are swept again before the next run
             self.tools.warehouse.drop_builds()
 
     def _take_up_mends(self) -> tuple[int | None, str]:

@@ -104,7 +104,8 @@ def _key(row: CorrectionRow) -> Key:
 
 def read_edits(text: str, contract: Contract, ground: Ground) -> tuple[Edit, ...]:
     """The rows of an exported CSV that differ from what stands. Raises UsageError naming line and column."""
-    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    text = text.removeprefix("\ufeff")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     try:
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as fault:
@@ -115,6 +116,12 @@ def read_edits(text: str, contract: Contract, ground: Ground) -> tuple[Edit, ...
         _edit(line, dict(zip(header, cells, strict=True)), contract) for line, cells in _full(rows, header)
     ]
     return tuple(_changed(edits, ground))
+
+
+def _delimiter(text: str) -> str:
+    """As the header has it: spreadsheets of some countries save with semicolons or tabs."""
+    first = text.split("\n", 1)[0]
+    return next((sign for sign in (";", "\t") if f"_batch_id{sign}" in first.replace('"', "")), ",")
 
 
 def _full(rows: list[tuple[int, list[str]]], header: list[str]) -> Iterator[tuple[int, list[str]]]:
@@ -137,6 +144,8 @@ def _require_header(header: list[str], contract: Contract) -> None:
                 f"The CSV has no column {name!r}, which tells what row each line is.",
                 f"Edit an export of quarantine: ./metalayer quarantine export {contract.source}",
             )
+    if len(set(header)) < len(header):
+        raise UsageError("The CSV has a column more than once.", "Leave one of them.")
     known = {*PLACE_COLUMNS, RAW, *(column.name for column in contract.columns)}
     for name in header:
         if name not in known:
@@ -147,7 +156,7 @@ def _edit(line: int, cells: dict[str, str], contract: Contract) -> Edit:
     numbers = []
     for name in ("_row_number", "_correction"):
         written = cells.get(name, "0") or "0"
-        if not written.isdigit():
+        if not (written.isascii() and written.isdecimal() and len(written) < 19):  # noqa: PLR2004 - fits 64 bits
             raise UsageError(f"Line {line} of the CSV: {name} is {written!r}, which is no whole number.")
         numbers.append(int(written))
     values = tuple(

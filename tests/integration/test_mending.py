@@ -436,3 +436,53 @@ def test_a_new_file_is_accounted_for_while_a_batch_read_again_waits_for_its_silv
         drawn = {a.batch_id: a for a in service.accounts().row_batches if a.source == "crm_customers"}
         assert [(a.bronze, a.silver, a.pending) for a in drawn.values()] == [(3, 3, 0), (1, 0, 1)]
         assert all(account.closes for account in drawn.values())
+
+
+@pytest.mark.parametrize(
+    ("values", "raw", "told"),
+    [
+        ((), None, "nothing is changed"),
+        ((("quantity", "1\0"),), None, "no text"),
+        ((("quantity", "\ud800"),), None, "no text"),
+        ((("quantity", "1"), ("quantity", "2")), None, "two values"),
+        ((("amount", "1"),), None, "no column 'amount'"),
+        ((), "5,12,1,1,2026-03-01,5.00", "no unreadable line"),
+    ],
+)
+def test_an_edit_that_cannot_be_meant_is_refused_with_its_fault(
+    settings: Settings, values: tuple[tuple[str, str | None], ...], raw: str | None, told: str
+) -> None:
+    with opened(settings) as service:
+        run(service)
+        edit = Edit(place_of(service, 2), values, raw)
+        assert told in service.preview("erp_sales", [edit])[0].fault
+        with pytest.raises(UsageError, match=told):
+            service.replay_edits("erp_sales", [edit])
+
+
+def test_an_export_comes_back_whole_whatever_its_cells_hold(settings: Settings) -> None:
+    long, torn = "x" * 200_000, "a\rb"
+    land(
+        settings,
+        "erp/erp_sales_odd.csv",
+        f'{SALES}"{long}",12,1,0,2026-03-05,3.00\n"{torn}",12,1,0,2026-03-05,3.00\n',
+    )
+    with opened(settings) as service:
+        run(service)
+        text = service.export_aside("erp_sales")
+        assert service.read_edits("erp_sales", text) == ()
+        semicolons = "_batch_id;_row_number;quantity\n" + f"{place_of(service, 2).batch_id};2;7\n"
+        assert [dict(e.values) for e in service.read_edits("erp_sales", semicolons)] == [{"quantity": "7"}]
+        with pytest.raises(UsageError, match="no whole number"):
+            service.read_edits("erp_sales", semicolons.replace(";2;", ";²;"))
+
+
+def test_a_batch_read_again_is_not_corrected_by_what_was_read_before(settings: Settings) -> None:
+    with opened(settings) as service:
+        run(service)
+        again = service.replay_batch(place_of(service, 2).batch_id)
+        late = service.replay_edits("erp_sales", [Edit(place_of(service, 2), (("quantity", "3"),))])
+        service.work(late.run_id)
+        assert done(service, again.mend_id) is MendState.APPLIED
+        assert done(service, late.mend_id) is MendState.REFUSED
+        terms(service)
