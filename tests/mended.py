@@ -37,7 +37,7 @@ class Mended:
 
     terms: Terms = field(default_factory=Terms)
     taken: dict[str, Taken] = field(default_factory=dict)  # by SHA-256
-    corrections: dict[tuple[str, int], list[Fields]] = field(default_factory=dict)
+    corrections: dict[tuple[str, int], list[Fields]] = field(default_factory=dict)  # what each has changed
     discarded: set[Place] = field(default_factory=set)
     discarded_lines: set[tuple[str, int]] = field(default_factory=set)
 
@@ -46,12 +46,11 @@ class Mended:
         self.taken.setdefault(file.sha, Taken(file, len(self.taken)))
 
     def correct(self, place: Place, changed: Fields) -> None:
-        """A copy of the row as it stands, with other values."""
+        """What it changes beside what the corrections before it changed; the rest stays as the file reads."""
         sha, line, number = place
         before = self.corrections.setdefault((sha, line), [])
         assert number == len(before), "only what stands last can be mended"
-        stands = before[-1] if before else self.taken[sha].file.rows.get(line, {})
-        before.append({**stands, **changed})
+        before.append({**(before[-1] if before else {}), **changed})
 
     def reread(self, sha: str) -> None:
         """A batch's file under today's names of columns."""
@@ -76,7 +75,10 @@ class Mended:
                 found |= {(sha, line, 0): fields for line, fields in taken.file.rows.items()}
         for (sha, line), corrections in self.corrections.items():
             if self.taken[sha].file.source == source:
-                found |= {(sha, line, n): fields for n, fields in enumerate(corrections, start=1)}
+                row = self.taken[sha].file.rows.get(line, {})
+                found |= {
+                    (sha, line, n): {**row, **changed} for n, changed in enumerate(corrections, start=1)
+                }
         return found
 
     def state(self, place: Place) -> str:

@@ -1,4 +1,4 @@
-"""A workspace that is worked on step by step, and what must hold after each step: what an oracle and a full rebuild say."""
+"""A workspace that is worked on step by step; after each, it must agree with an oracle and with a full rebuild."""
 
 from __future__ import annotations
 

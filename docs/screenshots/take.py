@@ -21,6 +21,8 @@ PAGES = {
     "quality": "quality",
     "quality-checks": "quality?tab=Checks",
     "quality-quarantine": "quality?tab=Quarantine",
+    "quality-batches": "quality?tab=Batches",
+    "explain": "explain?table=silver.sales_clean&key=11004",
     "report": "report",
     "runs": "runs",
     "system": "system",

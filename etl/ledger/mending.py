@@ -47,6 +47,20 @@ class Mends(Store):
                 .values(state=state.value, message=message, run_id=run_id)
             )
 
+    def assign_mend(self, mend_id: str, run_id: int) -> None:
+        """The run that was asked for to take a request up; an earlier one may do it."""
+        self._update(mends.c.mend_id == mend_id, run_id=run_id)
+
+    def refuse_waiting(self, run_id: int, message: str) -> None:
+        """Take back what waits for a run that will not come."""
+        self._update(mends.c.run_id == run_id, state=MendState.REFUSED.value, message=message)
+
+    def _update(self, condition: sa.ColumnElement[bool], **values: object) -> None:
+        """Of those that still wait."""
+        waiting = mends.c.state == MendState.WAITING.value
+        with self._writing() as connection:
+            connection.execute(mends.update().where(condition, waiting).values(**values))
+
     def mends(self, limit: int = 50) -> tuple[Mend, ...]:
         """Newest first. One of very many rows comes without them."""
         query = sa.select(mends).order_by(mends.c.position.desc()).limit(limit)

@@ -65,8 +65,9 @@ class Asking(Base):
             )  # fmt: skip
 
     def cancel(self, run_id: int) -> None:
-        """Take a run out of the queue, or ask the one at work to stop at its next step."""
+        """Take a run out of the queue, or ask the one at work to stop at its next step; mends that wait for it go."""
         self._ledger.cancel(run_id)
+        self._ledger.refuse_waiting(run_id, f"Run {run_id} was cancelled before it took this up.")
 
     def pause(self, pipeline: str, paused: bool) -> None:
         """Stop or resume a pipeline's schedule. Raises UsageError for an unknown one."""

@@ -151,6 +151,7 @@ class Mending(Base):
         run, _ = self._ledger.request(
             MEND_RUN, (MEND_RUN,), full=False, downstream=False, from_run=None, trigger=Trigger.MANUAL, by=by
         )
+        self._ledger.assign_mend(mend.mend_id, run.run_id)
         self.engine.wake()
         return Requested(mend.mend_id, run.run_id, mend.rows)
 

@@ -486,3 +486,13 @@ def test_a_batch_read_again_is_not_corrected_by_what_was_read_before(settings: S
         assert done(service, again.mend_id) is MendState.APPLIED
         assert done(service, late.mend_id) is MendState.REFUSED
         terms(service)
+
+
+def test_cancelling_the_run_of_a_mend_takes_the_mend_back(settings: Settings) -> None:
+    with opened(settings) as service:
+        run(service)
+        asked = service.replay_edits("erp_sales", [Edit(place_of(service, 2), (("quantity", "3"),))])
+        service.cancel(asked.run_id)
+        assert done(service, asked.mend_id) is MendState.REFUSED
+        run(service)
+        assert terms(service) == {"bronze": 7, "silver": 4, "quarantined": 3}
