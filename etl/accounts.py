@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from etl.declared import Column, Contract
 from etl.errors import AccountOpen
 from etl.layers import silver
-from etl.model import EXACT, Batch, BatchState, Column, Contract, MoneyAccount, RowAccount, written_short
+from etl.model import EXACT, Batch, BatchState, MoneyAccount, RowAccount, written_short
 from etl.warehouse import Session, Warehouse
 
 NAMED_AT_MOST = 5

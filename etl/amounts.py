@@ -12,8 +12,8 @@ from decimal import Decimal
 import ibis
 from ibis.expr import types as ir
 
+from etl.declared import Cleaning
 from etl.formats import as_pattern
-from etl.model import Cleaning
 
 DIGITS = 18
 GROUP = 3  # digits between two separators of thousands

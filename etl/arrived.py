@@ -11,6 +11,7 @@ from functools import cached_property
 from etl import checks
 from etl.accounts import total_money, total_rows
 from etl.catalog import Catalog
+from etl.declared import Contract
 from etl.facts import (
     Accounts,
     BatchFacts,
@@ -18,16 +19,7 @@ from etl.facts import (
     Retention,
     SourceFacts,
 )
-from etl.model import (
-    Batch,
-    BatchState,
-    CheckResult,
-    Contract,
-    MoneyAccount,
-    Published,
-    RowAccount,
-    TaskState,
-)
+from etl.model import Batch, BatchState, CheckResult, MoneyAccount, Published, RowAccount, TaskState
 from etl.warehouse import Arrival
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from etl.declared import Contract
 from etl.layers.silver import aside_table, columns_of, quarantine_table
 from etl.mends import Aside, AsideRow, AsideRows, RowPlace
-from etl.model import Contract
 from etl.spreadsheet import csv_text
 from etl.warehouse import Session
 from etl.warehouse.bookkeeping import aware

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from etl import accounts
+from etl.declared import Contract, Layer, Table
 from etl.errors import WarehouseError
 from etl.layers import gold, silver
 from etl.layers.silver_merge import Merge, ParentNow
-from etl.model import Batch, Contract, Layer, MoneyAccount, RowAccount, Table
+from etl.model import Batch, MoneyAccount, RowAccount
 from etl.tools import Tools
 from etl.warehouse import Built, Session
 

@@ -14,9 +14,10 @@ from etl.contracts import digest, located_contracts
 from etl.contracts.document import did_you_mean
 from etl.contracts.globs import matches, overlap
 from etl.contracts.tables import bronze_table, silver_table
+from etl.declared import Contract, ForeignKey, Kind, Layer, Reconcile, Table
 from etl.errors import CatalogError, Problem, UsageError
 from etl.goldfile import GoldFile, read_gold
-from etl.model import PIPELINES, Contract, ForeignKey, Kind, Layer, Reconcile, Table
+from etl.model import PIPELINES
 from etl.remembered import HERE, Memory, fingerprint_of
 
 _LAYERS = tuple(Layer)
@@ -105,7 +106,7 @@ def remembered_catalog(project: Path, folder: Path) -> Catalog:
     files = [*(project / "contracts").glob("*.yaml"), *(project / "gold").glob("*.sql")]
     code = [
         *(HERE / "contracts").glob("*.py"),
-        *(HERE / name for name in ("catalog.py", "formats.py", "goldfile.py", "model.py")),
+        *(HERE / name for name in ("catalog.py", "declared.py", "formats.py", "goldfile.py", "model.py")),
     ]
     made_from = fingerprint_of(files) + fingerprint_of(code, ("sqlglot", "jsonschema"))
 

@@ -10,16 +10,10 @@ from decimal import Decimal
 from time import perf_counter
 from typing import Any
 
+from etl.declared import Check, Reconcile, Severity, Table
 from etl.errors import ChecksBlocked
 from etl.layers.gold import read_as
-from etl.model import (
-    Check,
-    CheckResult,
-    CheckState,
-    Reconcile,
-    Severity,
-    Table,
-)
+from etl.model import CheckResult, CheckState
 from etl.warehouse import Session
 
 SAMPLE_ROWS = 5

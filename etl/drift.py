@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from etl.model import Column, Contract, Kind
+from etl.declared import Column, Contract, Kind
 
 LEAST_VALUES = 5
 """A column with fewer values in a batch says nothing about its type."""

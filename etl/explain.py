@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from etl.catalog import Catalog
+from etl.declared import Column, Contract, Kind, Layer
 from etl.errors import UsageError
 from etl.facts import Explained
 from etl.layers.silver import aside_table, quarantine_table, superseded_table
 from etl.mends import RowPlace
-from etl.model import Batch, Column, Contract, Kind, Layer, Published
+from etl.model import Batch, Published
 from etl.warehouse import Session, Warehouse
 from etl.warehouse.bookkeeping import aware
 

@@ -15,8 +15,8 @@ from ibis.expr import types as ir
 
 from etl.amounts import decimal_number, decimal_type, readable_amount, whole_number
 from etl.days import calendar_day, calendar_moment, quick_calendar_day, quick_calendar_moment
+from etl.declared import Cleaning, Column, Kind, Severity
 from etl.formats import as_pattern
-from etl.model import Cleaning, Column, Kind, Severity
 
 WHITE_SPACE = " \t\n\r\v\f"
 __all__ = ["broken_rules", "cleaned", "readable_amount", "safe_cast", "type_of"]

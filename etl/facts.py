@@ -7,17 +7,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from etl.model import (
-    EXACT,
-    CheckResult,
-    CheckState,
-    Field,
-    Layer,
-    MoneyAccount,
-    RowAccount,
-    Run,
-    Severity,
-)
+from etl.declared import Field, Layer, Severity
+from etl.model import EXACT, CheckResult, CheckState, MoneyAccount, RowAccount, Run
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from etl.contracts.keys import unknown_key_hint, well_formed
 from etl.contracts.properties import properties
 from etl.contracts.values import MOST_DECIMALS, NAME_HINT, is_name
 from etl.contracts.vocabulary import Where
+from etl.declared import Check, Field, Kind, Layer, Reconcile, Severity, Table
 from etl.errors import CatalogError, Problem
-from etl.model import Check, Field, Kind, Layer, Reconcile, Severity, Table
 
 if TYPE_CHECKING:
     from etl.contracts.selects import SelectRead, Used

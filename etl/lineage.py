@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from etl.catalog import Catalog
+from etl.declared import Layer, Reconcile, Table
 from etl.errors import UsageError
 from etl.facts import GoldRow, Rows
-from etl.model import Layer, Reconcile, Table, written_short
+from etl.model import written_short
 from etl.warehouse import Warehouse
 
 if TYPE_CHECKING:

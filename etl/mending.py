@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from etl.declared import Contract
 from etl.errors import FileRefused, MetaLayerError, UsageError
 from etl.layers import bronze
 from etl.layers.glance import header_seen
 from etl.layers.silver import columns_of, quarantine_table
 from etl.mends import Edit, Mend, MendKind, MendState, RowPlace
-from etl.model import Batch, BatchState, Contract
+from etl.model import Batch, BatchState
 from etl.reader import Reader, survey
 from etl.tools import Tools
 from etl.warehouse import Arrival, CorrectionRow, Mark, MendChange, Session, Warehouse

@@ -20,9 +20,10 @@ from etl.checks import (
     sampled,
     state_of,
 )
+from etl.declared import Check, Contract, Severity
 from etl.errors import AccountOpen
 from etl.layers.silver import quarantine_table
-from etl.model import Check, CheckResult, CheckState, Contract, MoneyAccount, RowAccount, Severity
+from etl.model import CheckResult, CheckState, MoneyAccount, RowAccount
 from etl.warehouse import Session, Warehouse
 
 _LINES = "header_lines + bronze + continuation_lines + unreadable + blank"

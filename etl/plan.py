@@ -6,22 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from etl.catalog import Catalog
+from etl.declared import Layer, Table
 from etl.errors import UsageError
 from etl.ledger import Ledger
 from etl.mends import Mend
-from etl.model import (
-    LAYER_PIPELINE,
-    PIPELINES,
-    CheckResult,
-    Layer,
-    Plan,
-    Published,
-    Reason,
-    Run,
-    Step,
-    Table,
-    TaskState,
-)
+from etl.model import LAYER_PIPELINE, PIPELINES, CheckResult, Plan, Published, Reason, Run, Step, TaskState
 
 INIT = "init_db_schemas"
 MASTER = "master_etl_orchestrator"

@@ -10,6 +10,7 @@ from functools import cached_property
 from etl import checks, own_checks, verdict
 from etl import plan as planning
 from etl.catalog import Catalog
+from etl.declared import Check, Layer, Table
 from etl.facts import (
     CheckFacts,
     Freshness,
@@ -18,15 +19,7 @@ from etl.facts import (
     Verdict,
 )
 from etl.ledger import Ledger
-from etl.model import (
-    Batch,
-    Check,
-    CheckResult,
-    CheckState,
-    Layer,
-    Table,
-    TaskState,
-)
+from etl.model import Batch, CheckResult, CheckState, TaskState
 from etl.warehouse import Warehouse
 from etl.warehouse.columns import columns_looked_at, drift_of
 from etl.watched import Seen, Watched, newest_landings

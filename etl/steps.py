@@ -9,24 +9,12 @@ from dataclasses import replace
 from etl import checks
 from etl import plan as planning
 from etl.building import Building, told_of
+from etl.declared import Contract, Layer, Table
 from etl.errors import AccountOpen, MetaLayerError, WarehouseError
 from etl.layers import bronze
 from etl.mending import Mender
 from etl.mends import Mend
-from etl.model import (
-    Batch,
-    BatchState,
-    CheckResult,
-    CheckState,
-    Contract,
-    Layer,
-    MoneyAccount,
-    Plan,
-    RowAccount,
-    Run,
-    Step,
-    Table,
-)
+from etl.model import Batch, BatchState, CheckResult, CheckState, MoneyAccount, Plan, RowAccount, Run, Step
 from etl.own_checks import Asked, examine, left_open
 from etl.reader import Reader
 from etl.tools import Tools

@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 from etl.catalog import Catalog
+from etl.declared import Contract
 from etl.layers import silver
 from etl.ledger import Ledger
-from etl.model import Contract
 from etl.reader import Reader
 from etl.remembered import Memory
 from etl.warehouse import Warehouse

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from etl.asides import PLACE_COLUMNS, RAW
 from etl.building import Building
+from etl.declared import Contract
 from etl.errors import UsageError
 from etl.layers.silver import LIVE, PLACE, TYPED, VERSIONS, SilverSQL
 from etl.mending import Ground, MendRefused
 from etl.mends import Edit, Preview, RowPlace
-from etl.model import Contract
 from etl.spreadsheet import restored
 from etl.tools import Tools
 from etl.warehouse import CorrectionRow, Session

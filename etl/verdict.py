@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from etl.checks import FRESH, SET_ASIDE, UNREADABLE
+from etl.declared import Layer, Severity
 from etl.facts import Accounts, CheckFacts, Retention, TableFacts, Verdict
-from etl.model import CheckState, Layer, Severity
+from etl.model import CheckState
 from etl.texts import STATE_WORDS, count, percent, short
 
 TOLD_BY_SOURCE = (FRESH, SET_ASIDE, UNREADABLE)

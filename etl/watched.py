@@ -11,9 +11,10 @@ from typing import Any
 
 from etl import checks, volume
 from etl.arrived import Arrived
+from etl.declared import Severity, Table
 from etl.drift import Drift
 from etl.facts import CheckFacts, Freshness
-from etl.model import Batch, BatchState, CheckResult, CheckState, Severity, Table
+from etl.model import Batch, BatchState, CheckResult, CheckState
 from etl.volume import Incident, Load, SourceVolume
 
 NAMED_AT_MOST = 3

@@ -10,9 +10,9 @@ from typing import Any
 
 import duckdb
 
+from etl.declared import Contract
 from etl.errors import WarehouseError
 from etl.layers.silver import SilverSQL
-from etl.model import Contract
 from etl.reader import Reader, ReadResult, Survey
 from etl.service import Service
 

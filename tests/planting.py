@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from etl.model import Dialect
+from etl.declared import Dialect
 from etl.reader.grammar import (
     AFTER_QUOTE,
     NOT_CLOSED,

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from etl.model import Column, Contract, Dialect, Kind
+from etl.declared import Column, Contract, Dialect, Kind
 from etl.reader import Reader, ReadResult
 from etl.reader.grammar import AFTER_QUOTE, NOT_CLOSED, NUL, SPANS_UNSOUND, SPANS_WRONG, STRAY_RETURN
 

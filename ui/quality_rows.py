@@ -26,8 +26,9 @@ from ui.quality_listing import listed, shown
 from ui.widgets import Cell, Html, card, pill
 
 if TYPE_CHECKING:
+    from etl.declared import Field
     from etl.facts import Accounts, TableFacts
-    from etl.model import Field, MoneyAccount, RowAccount
+    from etl.model import MoneyAccount, RowAccount
 
 _ROW = 38
 _ROWS_SEEN = 14

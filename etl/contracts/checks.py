@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from etl.model import Check, Column, Contract, Distinct, ForeignKey, Kind, Severity
+from etl.declared import Check, Column, Contract, Distinct, ForeignKey, Kind, Severity
 
 EXAMINED = "select count(*) from {table}"
 

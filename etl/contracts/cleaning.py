@@ -9,7 +9,7 @@ from etl.contracts.dateforms import format_fault, from_standard
 from etl.contracts.document import Section, shown
 from etl.contracts.limits import DAYS, pattern_of, refuse_at
 from etl.contracts.values import texts
-from etl.model import Cleaning, Kind
+from etl.declared import Cleaning, Kind
 
 DEFAULT_FORMATS = {Kind.DATE: ("YYYY-MM-DD",), Kind.TIMESTAMP: ("YYYY-MM-DD HH:mm:SS",)}
 _STANDARD_EXAMPLE = {Kind.DATE: "yyyy-MM-dd", Kind.TIMESTAMP: "yyyy-MM-dd HH:mm:ss"}

@@ -14,7 +14,7 @@ from etl.contracts.metrics import Metrics
 from etl.contracts.references import reference_of
 from etl.contracts.values import MOST_DECIMALS, NAME_HINT, is_name, texts
 from etl.contracts.vocabulary import Where
-from etl.model import Column, Kind
+from etl.declared import Column, Kind
 
 KINDS = {
     "string": Kind.TEXT,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from etl.model import Column, Contract
+from etl.declared import Column, Contract
 
 RULES_VERSION = 2
 """Raise it when the engine makes other tables from the same contract: every table is then built anew."""

@@ -13,7 +13,7 @@ from etl.contracts.keys import well_formed
 from etl.contracts.patterns import PATTERN_HINT, PatternFault, portable_pattern
 from etl.contracts.properties import properties
 from etl.contracts.vocabulary import Where
-from etl.model import Kind
+from etl.declared import Kind
 
 MOST_DIGITS = 18
 DAYS = {Kind.DATE, Kind.TIMESTAMP}

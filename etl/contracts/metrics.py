@@ -13,7 +13,7 @@ from etl.contracts.properties import properties
 from etl.contracts.rules import is_library, must_be_zero, severity_of
 from etl.contracts.values import texts
 from etl.contracts.vocabulary import Where
-from etl.model import Column, Distinct, Kind, Severity
+from etl.declared import Column, Distinct, Kind, Severity
 
 _RULES = {"nullValues": "present", "missingValues": "present", "duplicateValues": "unique"}
 _NOTHING_SAID = (

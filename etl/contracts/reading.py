@@ -14,8 +14,8 @@ from etl.contracts.keys import custom_values, refuse_other_choices, refuse_unkno
 from etl.contracts.schema import schema_parts
 from etl.contracts.standard import standard_problems
 from etl.contracts.vocabulary import SLA_DOCUMENTATION, Where
+from etl.declared import Contract, Dialect
 from etl.errors import CatalogError, Problem
-from etl.model import Contract, Dialect
 
 ENDING = ".odcs.yaml"
 MOST_LINES_BEFORE = 1000

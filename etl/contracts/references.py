@@ -9,7 +9,7 @@ from etl.contracts.document import Section, did_you_mean, shown
 from etl.contracts.keys import custom_values
 from etl.contracts.values import is_name
 from etl.contracts.vocabulary import Where
-from etl.model import Column, ForeignKey, Kind, Reference, Severity
+from etl.declared import Column, ForeignKey, Kind, Reference, Severity
 
 REFERABLE = {Kind.TEXT, Kind.INTEGER, Kind.DATE}
 _HINT = "Write source.column."

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from etl.contracts.document import Section, did_you_mean, shown
 from etl.contracts.values import NAME_HINT, is_name
-from etl.model import Rule, Severity
+from etl.declared import Rule, Severity
 
 _TABLE = re.compile(r"\$?\{(table|object)\}")
 _STAND_IN = "rows_of_this_table"

@@ -13,7 +13,7 @@ from etl.contracts.references import composite_references
 from etl.contracts.rules import is_sql, sql_rule
 from etl.contracts.values import NAME_HINT, is_name
 from etl.contracts.vocabulary import Where
-from etl.model import Column, Rule
+from etl.declared import Column, Rule
 
 _RESERVED = {"unreadable_lines": "quarantine.unreadable_lines is a table of the engine"}
 

@@ -10,8 +10,8 @@ from sqlglot import exp
 
 from etl.contracts import portable
 from etl.contracts.document import did_you_mean
+from etl.declared import Layer
 from etl.errors import Problem
-from etl.model import Layer
 
 TABLE_STAND_IN = "rows_of_this_table"
 _READABLE = (Layer.SILVER, Layer.GOLD)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from etl.contracts.checks import silver_checks
 from etl.contracts.fingerprint import bronze_meaning, digest, silver_meaning
-from etl.model import Column, Contract, Field, Kind, Layer, Table
+from etl.declared import Column, Contract, Field, Kind, Layer, Table
 
 SILVER_PLACES = (
     Field("_batch_id", Kind.TEXT, meaning="batch the row came in"),

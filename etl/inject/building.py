@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from etl.declared import Table
 from etl.inject.files import Maker
 from etl.inject.judging import BAD, Found, planted
 from etl.inject.promises import Promise
 from etl.inject.records import Caught, FaultKind, Planted
 from etl.inject.scratch import Scratch
-from etl.model import Run, Table
+from etl.model import Run
 
 FIRST = "(select min(rowid) from {table})"
 

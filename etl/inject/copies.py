@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from etl.calls import MOST_ROWS
+from etl.declared import Contract
 from etl.facts import BatchFacts, Rows
 from etl.inject.csvfile import Writer
 from etl.inject.records import Copied
-from etl.model import BatchState, Contract
+from etl.model import BatchState
 from etl.settings import Settings
 from etl.wire import from_plain, objects
 

@@ -7,7 +7,7 @@ from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from etl.model import Contract, Dialect
+from etl.declared import Contract, Dialect
 
 Record = Mapping[str, str | None]
 

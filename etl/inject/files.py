@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from etl.declared import Contract, Severity
 from etl.inject.csvfile import Record, Writer, cycled
 from etl.inject.records import Caught, FaultKind, Planted
 from etl.inject.values import Broken
-from etl.model import Contract, Severity
 from etl.volume import LEAST_BATCHES
 
 USUAL = 120  # rows of a usual file: enough for the volume check to speak

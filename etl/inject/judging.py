@@ -9,12 +9,13 @@ from functools import cached_property
 
 from etl import checks
 from etl.calls import MOST_ROWS
+from etl.declared import Contract
 from etl.drift import Drift
 from etl.facts import BatchFacts, CheckFacts
 from etl.inject.files import File, Line
 from etl.inject.records import Caught, FaultKind, Planted
 from etl.inject.scratch import Landed, ScratchService
-from etl.model import BatchState, CheckState, Contract, Run, RunState
+from etl.model import BatchState, CheckState, Run, RunState
 
 OF_VOLUME = (FaultKind.DROP, FaultKind.DOUBLING, FaultKind.HEADER_ONLY)
 BAD = (CheckState.WARNED, CheckState.FAILED)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from etl.catalog import Catalog, load_catalog
+from etl.declared import Contract, Kind, Table
 from etl.errors import CatalogError
 from etl.inject.records import Caught, FaultKind, Planted
 from etl.inject.values import Broken, broken_values
-from etl.model import Contract, Kind, Table
 from etl.settings import Settings
 
 Highest = Callable[[Contract, str], object]  # source's contract, column → its highest value in silver

@@ -13,12 +13,13 @@ from hashlib import sha256
 from pathlib import Path
 
 from etl.catalog import remembered_catalog
+from etl.declared import Contract
 from etl.errors import MetaLayerError
 from etl.facts import TableFacts
 from etl.inject.csvfile import as_named
 from etl.layers.bronze import matches
 from etl.ledger import Ledger
-from etl.model import Batch, Contract, Run
+from etl.model import Batch, Run
 from etl.service import Service, utc_now
 from etl.settings import Settings, with_state
 from etl.warehouse import Landing

@@ -11,6 +11,7 @@ from time import perf_counter
 from etl import checks
 from etl.calls import MOST_ROWS
 from etl.catalog import Catalog, remembered_catalog
+from etl.declared import Contract, Layer, Severity, Table
 from etl.errors import MetaLayerError, UsageError
 from etl.inject import building, judging
 from etl.inject.copies import Copy, Read, newest_copies
@@ -21,7 +22,7 @@ from etl.inject.promises import Promise, beyond, gold_promises, promises
 from etl.inject.records import Caught, FaultKind, Injection, Planted
 from etl.inject.scratch import Scratch, open_scratch
 from etl.inject.values import Broken
-from etl.model import Contract, Layer, Run, RunState, Severity, Table
+from etl.model import Run, RunState
 from etl.service import utc_now
 from etl.settings import Settings
 

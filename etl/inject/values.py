@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from etl.declared import Cleaning, Column, Kind, Severity
 from etl.inject.records import FaultKind
-from etl.model import Cleaning, Column, Kind, Severity
 
 NUMBERS = (Kind.INTEGER, Kind.DECIMAL, Kind.RATIO)
 DAYS = (Kind.DATE, Kind.TIMESTAMP)

@@ -10,10 +10,11 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from etl.declared import Contract
 from etl.drift import HeaderSeen
 from etl.errors import FileForbidden, FileRefused, FileUnsettled
 from etl.layers.glance import header_seen, refused_header
-from etl.model import Batch, BatchState, Contract
+from etl.model import Batch, BatchState
 from etl.reader import Reader, ReadResult, Survey, survey
 from etl.warehouse import Arrival, Landing, Warehouse
 

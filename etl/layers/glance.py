@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from etl.declared import Contract
 from etl.drift import Form, HeaderSeen, form_of, mostly
 from etl.errors import MetaLayerError
-from etl.model import Contract
 from etl.reader import ReadResult
 from etl.reader.surveying import opened
 

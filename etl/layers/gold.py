@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from etl.model import Field, Kind, Table
+from etl.declared import Field, Kind, Table
 from etl.warehouse import Session
 
 SQL_TYPES = {

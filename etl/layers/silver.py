@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from etl.model import Contract, ForeignKey
+from etl.declared import Contract, ForeignKey
 from etl.remembered import HERE, Memory, fingerprint_of
 from etl.warehouse import Session
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from etl.declared import Contract
 from etl.layers.silver import (
     LIVE,
     PLACE,
@@ -22,7 +23,6 @@ from etl.layers.silver import (
     quarantine_table,
     superseded_table,
 )
-from etl.model import Contract
 from etl.warehouse import Session, Warehouse
 
 TOUCHED, WHOLE, KEYS, ORPHANS = "_touched", "_touched_batches", "_keys", "_orphans"

@@ -10,8 +10,8 @@ import ibis
 from ibis.expr import types as ir
 
 from etl import expressions as phrases
+from etl.declared import Column, Contract, ForeignKey, Rule, Severity
 from etl.layers.silver import LIVE, PLACE, REPEATED, TYPED, VERSIONS, Parent, SilverSQL
-from etl.model import Column, Contract, ForeignKey, Rule, Severity
 
 BITS_PER_COLUMN = 60  # reasons that fit one whole-number column with room for the sign
 SQL_BITS = "_broken_sql_"

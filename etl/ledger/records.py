@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from etl.declared import Severity
 from etl.ledger.tables import attempts, tasks
 from etl.model import (
     Attempt,
@@ -19,7 +20,6 @@ from etl.model import (
     RowAccount,
     Run,
     RunState,
-    Severity,
     Task,
     TaskState,
     Tick,

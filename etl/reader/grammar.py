@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from etl.model import Dialect
+from etl.declared import Dialect
 
 NOT_CLOSED = "a quote is not closed"
 NOT_CLOSED_SOON = "a quote is not closed within 64 MB"

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from etl.declared import Column, Contract, Severity
 from etl.errors import FileRefused
-from etl.model import Column, Contract, Severity
 from etl.reader.evolving import evolved_names
 from etl.reader.grammar import NOT_CLOSED, STRAY_RETURN, Fault, Grammar, Lines, Record
 from etl.reader.surveying import opened

@@ -15,8 +15,9 @@ from types import TracebackType
 
 import duckdb
 
+from etl.declared import Contract
 from etl.errors import DiskFull, FileRefused, MetaLayerError, WarehouseError
-from etl.model import Contract, Unreadable
+from etl.model import Unreadable
 from etl.reader import duck
 from etl.reader.exact import Tally, exact_pass
 from etl.reader.grammar import Grammar

@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from etl.checks import worst
+from etl.declared import Severity
 from etl.facts import CheckFacts, ReportSection, Rows
-from etl.model import CheckState, Severity
+from etl.model import CheckState
 from etl.report.given import Measure, ReportInput
 from etl.texts import STATE_WORDS, count, money, percent, size, when
 from etl.verdict import standing

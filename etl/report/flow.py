@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from etl.checks import worst
+from etl.declared import Layer
 from etl.facts import CheckFacts, ReportSection, Retention, TableFacts
-from etl.model import CheckState, Layer
+from etl.model import CheckState
 from etl.report.figures import revenue_total
 from etl.report.given import ReportInput
 from etl.texts import STATE_WORDS, count, money, percent, size, span, when

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from etl.declared import Layer
 from etl.drift import Drift
 from etl.facts import BatchFacts, ReportSection
 from etl.mends import Mend, MendState
-from etl.model import CheckState, Layer, Published
+from etl.model import CheckState, Published
 from etl.report.figures import checked
 from etl.report.given import ReportInput
 from etl.texts import count, when

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from etl import system as systems
 from etl.catalog import Catalog, remembered_catalog
+from etl.declared import Contract
 from etl.engine import Engine
 from etl.errors import CatalogError, UsageError
 from etl.ledger import Ledger
-from etl.model import Contract, Run
+from etl.model import Run
 from etl.reader import Reader
 from etl.remembered import Memory
 from etl.resources import ResourceWatch

@@ -7,10 +7,11 @@ from uuid import uuid4
 
 from etl import trial
 from etl.asides import Asides
+from etl.declared import Contract
 from etl.errors import UsageError
 from etl.mending import Ground, taken_by_silver
 from etl.mends import Aside, AsideRows, Edit, Mend, MendKind, Preview, Requested, RowPlace
-from etl.model import Batch, BatchState, Contract, Trigger
+from etl.model import Batch, BatchState, Trigger
 from etl.service.base import Base
 from etl.warehouse import Session
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl.building import Building
+from etl.declared import Contract, Layer, Reconcile
 from etl.errors import UsageError
 from etl.explain import explain
 from etl.facts import (
@@ -21,7 +22,7 @@ from etl.facts import (
 from etl.gate import require_select
 from etl.layers.silver import quarantine_table
 from etl.lineage import gold_row
-from etl.model import Contract, Layer, Reconcile, written_short
+from etl.model import written_short
 from etl.service.base import Base
 from etl.service.terms import LINES_ONLY, TERMS, WITHOUT_AMOUNT, Terms, quoted
 

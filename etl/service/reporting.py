@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from etl import plan as planning
 from etl.contracts.fingerprint import RULES_VERSION
+from etl.declared import Layer
 from etl.errors import UsageError
 from etl.facts import (
     Report,
     ReportSummary,
     Rows,
 )
-from etl.model import Layer, Published, Run, RunState
+from etl.model import Published, Run, RunState
 from etl.report import Definition, ReportInput, build_report, report_from_dict, report_to_dict
 from etl.report.given import Measure
 from etl.report.render import render

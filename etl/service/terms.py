@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from etl.declared import Contract
 from etl.layers.silver import quarantine_table, superseded_table
-from etl.model import Contract
 
 TERMS = (
     "bronze", "corrections", "silver", "superseded", "quarantined", "discarded", "withdrawn", "pending",

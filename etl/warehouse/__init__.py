@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from etl.declared import Contract
 from etl.drift import HeaderSeen
 from etl.facts import Rows
 from etl.mends import RowPlace
-from etl.model import Batch, Contract, MoneyAccount, Published, RowAccount, Unreadable
+from etl.model import Batch, MoneyAccount, Published, RowAccount, Unreadable
 
 
 @dataclass(frozen=True)

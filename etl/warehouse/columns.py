@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from etl.declared import Contract
 from etl.drift import (
     EARLIER_BATCHES,
     FLAGS,
@@ -19,7 +20,7 @@ from etl.drift import (
     mostly,
 )
 from etl.drift import usual_form as usual_of
-from etl.model import Batch, Contract
+from etl.model import Batch
 from etl.warehouse import Session
 from etl.warehouse.bookkeeping import aware, naive
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import duckdb
 
+from etl.declared import Contract
 from etl.errors import WarehouseError
 from etl.facts import Rows
-from etl.model import Batch, Contract, MoneyAccount, Published, RowAccount
+from etl.model import Batch, MoneyAccount, Published, RowAccount
 from etl.warehouse import Arrival, Built, Publication
 from etl.warehouse import bookkeeping as books
 from etl.warehouse.duckdb_bronze import Bronze

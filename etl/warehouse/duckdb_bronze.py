@@ -9,9 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from etl.declared import Contract
 from etl.drift import HeaderSeen
 from etl.errors import UsageError
-from etl.model import Batch, Contract
+from etl.model import Batch
 from etl.warehouse import Arrival, Landing, MendChange
 from etl.warehouse import bookkeeping as books
 from etl.warehouse.columns import note_columns, note_header

@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
+from etl.declared import Contract
 from etl.errors import CatalogError, DiskFull, WarehouseUnavailable
-from etl.model import Contract, Run, RunState, TaskState
+from etl.model import Run, RunState, TaskState
 from etl.reader import Reader, ReadResult, Survey
 from etl.service import Service, open_service
 from etl.settings import Settings

@@ -16,7 +16,7 @@ import pytest
 
 from etl import days
 from etl import expressions as phrases
-from etl.model import Cleaning, Column, Kind, Severity
+from etl.declared import Cleaning, Column, Kind, Severity
 
 
 @pytest.fixture(scope="module")

@@ -11,18 +11,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from etl.declared import Severity
 from etl.errors import LedgerError, UsageError
 from etl.facts import StageTiming
 from etl.ledger import Ledger
-from etl.model import (
-    CheckResult,
-    CheckState,
-    MoneyAccount,
-    Published,
-    RowAccount,
-    Severity,
-    TickOutcome,
-)
+from etl.model import CheckResult, CheckState, MoneyAccount, Published, RowAccount, TickOutcome
 from tests.clock import Clock
 
 MASTER = "master_etl_orchestrator"

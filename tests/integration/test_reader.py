@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from etl.declared import Dialect, Severity
 from etl.errors import FileRefused
-from etl.model import Dialect, Severity
 from etl.reader import survey, surveying
 from tests.reading import SALES, Desk, contract, with_aliases
 

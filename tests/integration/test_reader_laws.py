@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from etl.declared import Dialect
 from etl.errors import FileRefused
-from etl.model import Dialect
 from etl.reader import exact, shape, survey, text
 from tests.reading import Desk, Outcome, contract, judge_naively
 from tests.times import tries

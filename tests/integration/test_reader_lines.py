@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.model import Dialect
+from etl.declared import Dialect
 from etl.reader import exact, grammar
 from tests.reading import Desk, contract
 

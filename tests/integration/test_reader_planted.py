@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.model import Dialect
+from etl.declared import Dialect
 from etl.reader import exact
 from etl.reader.grammar import NOT_CLOSED
 from tests.planting import COLUMNS, SOUND, Planted, planted

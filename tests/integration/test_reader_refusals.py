@@ -14,8 +14,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from etl.declared import Dialect
 from etl.errors import DiskFull, FileRefused, FileUnsettled, WarehouseError
-from etl.model import Dialect
 from etl.reader import survey
 from etl.reader.read import _named
 from tests.reading import SALES, Desk, contract, with_aliases

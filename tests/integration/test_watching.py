@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from etl.calls import perform
+from etl.declared import Severity
 from etl.drift import DriftKind
 from etl.errors import UsageError
 from etl.facts import CheckFacts
-from etl.model import CheckState, RunState, Severity
+from etl.model import CheckState, RunState
 from etl.scheduler import Scheduler
 from etl.service import Service, open_service
 from etl.settings import Settings

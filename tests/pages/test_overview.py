@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from etl.declared import Layer
 from etl.errors import MetaLayerError
-from etl.model import LAYER_PIPELINE, Layer, Run
+from etl.model import LAYER_PIPELINE, Run
 from etl.service import Service
 from tests.pages.screens import Page, Serve
 from tests.workspaces import few_files

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from etl.declared import Field, Kind, Layer, Severity
 from etl.facts import (
     Accounts,
     BatchFacts,
@@ -30,15 +31,11 @@ from etl.model import (
     Attempt,
     CheckResult,
     CheckState,
-    Field,
-    Kind,
-    Layer,
     MoneyAccount,
     Published,
     RowAccount,
     Run,
     RunState,
-    Severity,
     Task,
     TaskState,
     Trigger,

@@ -14,9 +14,9 @@ import pytest
 
 from etl.catalog import Catalog, load_catalog
 from etl.contracts.portable import DIALECTS
+from etl.declared import Kind, Layer, Severity
 from etl.errors import CatalogError, UsageError
 from etl.goldfile import render
-from etl.model import Kind, Layer, Severity
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,8 +16,8 @@ from etl.contracts.globs import matches, overlap
 from etl.contracts.patterns import PatternFault, portable_pattern
 from etl.contracts.properties import PROPERTIES
 from etl.contracts.reference import reference_tables
+from etl.declared import Kind, Severity
 from etl.errors import CatalogError
-from etl.model import Kind, Severity
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,8 +12,8 @@ import pytest
 from etl.catalog import load_catalog
 from etl.contracts import read_contract
 from etl.contracts.checks import silver_checks
+from etl.declared import Check, Distinct, ForeignKey, Severity
 from etl.errors import CatalogError
-from etl.model import Check, Distinct, ForeignKey, Severity
 from tests.unit.test_contracts import SHOP, amount, custom, status
 
 BLOCK, QUARANTINE, WARN = Severity.BLOCK, Severity.QUARANTINE, Severity.WARN

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.contracts import read_contract
+from etl.declared import Contract
 from etl.drift import (
     LEAST_VALUES,
     ColumnSeen,
@@ -26,7 +27,6 @@ from etl.drift import (
     usual_form,
 )
 from etl.layers.glance import forms_of, refused_header
-from etl.model import Contract
 from etl.settings import ROOT
 from etl.warehouse.columns import form_sql
 

@@ -11,9 +11,9 @@ import duckdb
 import pytest
 
 from etl.contracts.portable import DIALECTS, SqlFault
+from etl.declared import Kind, Layer, Reconcile, Severity
 from etl.errors import CatalogError
 from etl.goldfile import parse_gold, render
-from etl.model import Kind, Layer, Reconcile, Severity
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ("customer_analytics", "monthly_revenue", "product_analytics")

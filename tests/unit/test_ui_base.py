@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from etl.declared import Layer
 from etl.facts import Freshness, TableFacts
-from etl.model import CheckState, Layer, RowAccount
+from etl.model import CheckState, RowAccount
 from ui import accounts, downloads, fmt, quality_accounts, tokens, widgets, words
 from ui.standing import Standing, layer_mark, standing
 

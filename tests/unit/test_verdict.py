@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from etl.declared import Severity
 from etl.facts import Accounts, Freshness
-from etl.model import CheckState, Severity
+from etl.model import CheckState
 from tests.unit.report_facts import (
     CHECKS,
     NOW,
