@@ -22,7 +22,9 @@ from etl.settings import KEYS, ROOT, read_settings
 README = ROOT / "README.md"
 GUIDES = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 PAGES = [README, *GUIDES]
-MORE_PAGES = [ROOT / "docs" / "glossary.md", ROOT / "docs" / "contract-reference.md"]
+MORE_PAGES = [
+    ROOT / "docs" / f"{name}.md" for name in ("glossary", "contract-reference", "reliability", "benchmarks")
+]
 FENCE = re.compile(r"^```(?P<words>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
 MINUTE = 60.0
