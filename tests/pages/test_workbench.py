@@ -219,7 +219,7 @@ def test_a_request_that_cannot_be_made_is_said_under_the_title(page: Page, bench
     bench.discard("erp_sales", [row.place], "somebody was quicker")
     bench.work(bench.runs().queued[0].run_id)
     screen.click("preview-quarantined-replay")
-    assert "neither in quarantine nor unreadable" in screen.verdicts[0]
+    assert "is discarded" in screen.verdicts[0]
 
 
 def test_nothing_is_discarded_without_a_reason(page: Page, bench: Service) -> None:
