@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 from etl.declared import Contract, ForeignKey
 from etl.remembered import HERE, Memory, fingerprint_of
@@ -92,13 +92,18 @@ def compiled(
     if place not in known:
 
         def compile_now() -> SilverSQL:
-            from etl.layers.silver_sql import compile_silver
-
-            return compile_silver(contract, parents, dialect)
+            return _compiled(contract, tuple(parents), dialect)
 
         made_from = f"{place} {_code()}"
         known[place] = memory.recall(f"silver-{contract.source}", made_from, SilverSQL, compile_now)
     return known[place]
+
+
+@lru_cache(maxsize=64)
+def _compiled(contract: Contract, parents: tuple[Parent, ...], dialect: str) -> SilverSQL:
+    from etl.layers.silver_sql import compile_silver
+
+    return compile_silver(contract, parents, dialect)
 
 
 @cache
