@@ -56,6 +56,7 @@ class Intake:
     rows: int = 0
     unreadable: int = 0
     resent: int = 0
+    withdrawn: list[str] = field(default_factory=list)  # batches that came again and stay withdrawn
     refused: list[str] = field(default_factory=list)
     differing: int = 0  # columns that are missing or unknown
 
@@ -63,6 +64,10 @@ class Intake:
         """One line for the task."""
         parts = [f"{self.landed} new file{'' if self.landed == 1 else 's'}, {self.rows:,} rows"]
         parts += [f"{self.resent} already known"] if self.resent else []
+        parts += [
+            f"batch {batch_id} is withdrawn and stays so until it is reinstated"
+            for batch_id in self.withdrawn
+        ]
         parts += [f"{self.unreadable} unreadable lines"] if self.unreadable else []
         parts += [f"{len(self.refused)} refused"] if self.refused else []
         parts += [f"{self.differing} columns not as agreed"] if self.differing else []
@@ -200,6 +205,7 @@ class Ingest:
         if known:
             self.warehouse.see(self._arrival(file, surveyed.sha256, known.batch_id))
             intake.resent += 1
+            intake.withdrawn += [known.batch_id] if self._is_withdrawn(known) else []
             return
         batch_id = batch_id_of(self.contract.source, surveyed.sha256)
         try:
@@ -213,6 +219,15 @@ class Ingest:
         intake.rows += read.rows
         intake.unreadable += len(read.unreadable)
         intake.differing += len(seen.missing) + len(seen.unknown)
+
+    def _is_withdrawn(self, batch: Batch) -> bool:
+        with self.warehouse.session() as session:
+            return bool(
+                session.rows(
+                    "select 1 from bronze._marks where kind = 'withdraw' and lifted_at is null and batch_id = ?",
+                    [batch.batch_id],
+                )
+            )
 
     def _known(self, sha256: str) -> Batch | None:
         batches = self.warehouse.batches()

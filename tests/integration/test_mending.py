@@ -496,3 +496,14 @@ def test_cancelling_the_run_of_a_mend_takes_the_mend_back(settings: Settings) ->
         assert done(service, asked.mend_id) is MendState.REFUSED
         run(service)
         assert terms(service) == {"bronze": 7, "silver": 4, "quarantined": 3}
+
+
+def test_a_withdrawn_file_that_comes_again_says_how_to_bring_it_back(settings: Settings) -> None:
+    with opened(settings) as service:
+        run(service)
+        batch = place_of(service, 2).batch_id
+        service.work(service.withdraw_batch(batch, "the wrong file").run_id)
+        land(settings, "erp/erp_sales_again.csv", BAD)
+        ended = run(service)
+        told = next(task.message for task in ended.tasks if task.name == "bronze.erp_sales_raw")
+        assert f"batch {batch} is withdrawn and stays so until it is reinstated" in told
