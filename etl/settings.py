@@ -5,21 +5,43 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from etl.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS_FILE = "metalayer.toml"
 DEFAULT_SCHEDULE = "*/15 * * * *"
-KEYS = ("warehouse", "ledger", "project", "landing", "state", "schedule", "threads", "memory_limit")
+KEYS = (
+    "warehouse", "ledger", "project", "landing", "state", "schedule", "threads", "memory_limit",
+    "database_password", "database_password_file", "database_tls", "database_ca", "reader", "reader_password",
+    "reader_password_file", "allow_anonymous",
+)  # fmt: skip
+POSTGRES = "postgresql+psycopg2"
+READER = "metalayer_reader"
+TLS_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")  # libpq's sslmode
+
+
+@dataclass(frozen=True)
+class Database:
+    """How a PostgreSQL is reached beside its URL. Secrets are in here and in no URL, and are never shown."""
+
+    password: str | None = field(default=None, repr=False)
+    ledger_password: str | None = field(default=None, repr=False)  # None: the same
+    tls: str | None = None  # libpq's sslmode; None leaves it to the URL
+    ca: Path | None = None  # certificates that the server's one is checked against
+    reader: str = READER  # the role that analysts and the query page read with
+    reader_password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One workspace. Folders are absolute; `warehouse` and `ledger` are URLs; `schedule` is cron in UTC."""
+    """One workspace. Folders are absolute; `warehouse` and `ledger` are URLs without passwords; `schedule` is cron in
+    UTC.
+    """
 
     root: Path
     project: Path
@@ -31,6 +53,13 @@ class Settings:
     sample: bool = False
     threads: int | None = None
     memory_limit: str | None = None
+    database: Database = field(default_factory=Database)
+    allow_anonymous: bool = False  # whether an address that others can reach may be served without sign-in
+
+    @property
+    def on_postgres(self) -> bool:
+        """Whether the warehouse is a PostgreSQL that several processes share."""
+        return is_postgres(self.warehouse)
 
     @property
     def files(self) -> Path:
@@ -79,6 +108,8 @@ def read_settings(
         sample=sample,
         threads=_threads(given),
         memory_limit=given["memory_limit"].text if "memory_limit" in given else None,
+        database=_database(given, root),
+        allow_anonymous=_flag(given, "allow_anonymous"),
     )
     _check_cron(settings.schedule, given)
     return settings
@@ -91,6 +122,7 @@ def with_state(settings: Settings, state: Path) -> Settings:
         state=state,
         warehouse=f"duckdb:///{state / 'warehouse.duckdb'}",
         ledger=f"sqlite:///{state / 'ledger.sqlite'}",
+        database=Database(),
     )
 
 
@@ -144,28 +176,112 @@ def _folder(given: Mapping[str, _Given], key: str, default: Path, root: Path) ->
     return folder
 
 
+def is_postgres(url: str) -> bool:
+    """Whether a URL names a PostgreSQL."""
+    return url.startswith("postgresql")
+
+
 def _warehouse(given: Mapping[str, _Given], state: Path, root: Path) -> str:
     if "warehouse" not in given:
         return f"duckdb:///{state / 'warehouse.duckdb'}"
     url = given["warehouse"]
     if url.text.startswith("duckdb:///"):
         return f"duckdb:///{_url_path(url, root)}"
+    if is_postgres(url.text):
+        return _postgres("warehouse", url)
     raise SettingsError(
         f"warehouse = {_without_password(url.text)!r} ({url.origin}) is not a warehouse of this version.",
-        "Valid is duckdb:///PATH, relative to the project's root or absolute.",
+        f"Valid are duckdb:///PATH, relative to the project's root or absolute, and {POSTGRES}://USER@HOST:PORT/DATABASE.",
     )
 
 
 def _ledger(given: Mapping[str, _Given], state: Path, root: Path) -> str:
     if "ledger" not in given:
-        return f"sqlite:///{state / 'ledger.sqlite'}"
+        # A team's ledger lies in its warehouse: whoever shares the one shares the other.
+        warehouse = _warehouse(given, state, root)
+        return warehouse if is_postgres(warehouse) else f"sqlite:///{state / 'ledger.sqlite'}"
     url = given["ledger"]
     if url.text.startswith("sqlite:///"):
         return f"sqlite:///{_url_path(url, root)}"
+    if is_postgres(url.text):
+        return _postgres("ledger", url)
     raise SettingsError(
         f"ledger = {_without_password(url.text)!r} ({url.origin}) is not a ledger of this version.",
-        "Valid is sqlite:///PATH, relative to the project's root or absolute.",
+        f"Valid are sqlite:///PATH, relative to the project's root or absolute, and {POSTGRES}://USER@HOST:PORT/DATABASE.",
     )
+
+
+def _postgres(key: str, url: _Given) -> str:
+    """The URL of a database, the password taken out of it."""
+    scheme, _, rest = _without_password(url.text).partition("://")
+    place, _, options = rest.partition("?")
+    login, at, host = place.rpartition("@")
+    server, _, database = host.partition("/")
+    if scheme not in (POSTGRES, "postgresql") or not database or "/" in database or not at or not login:
+        raise SettingsError(
+            f"{key} = {_without_password(url.text)!r} ({url.origin}) is no address of a database.",
+            f"Write {POSTGRES}://USER@HOST:PORT/DATABASE; the password may stand in METALAYER_DATABASE_PASSWORD.",
+        )
+    if "password" in options.lower():
+        raise SettingsError(
+            f"{key} ({url.origin}) has a password among its options, where it would be shown.",
+            "Give it in METALAYER_DATABASE_PASSWORD, or in a file named by METALAYER_DATABASE_PASSWORD_FILE.",
+        )
+    return f"{POSTGRES}://{login}@{server}/{database}{'?' if options else ''}{options}"
+
+
+def _database(given: Mapping[str, _Given], root: Path) -> Database:
+    own = {key: _password_in(given[key].text) if key in given else None for key in ("warehouse", "ledger")}
+    named = _secret(given, "database_password", root)
+    tls = given["database_tls"].text if "database_tls" in given else None
+    if tls is not None and tls not in TLS_MODES:
+        raise SettingsError(
+            f"database_tls = {tls!r} ({given['database_tls'].origin}) is not known.",
+            f"Valid are {', '.join(TLS_MODES)}.",
+        )
+    return Database(
+        password=own["warehouse"] or named,
+        ledger_password=own["ledger"] or (named if "ledger" in given else None),
+        tls=tls,
+        ca=(root / given["database_ca"].text).resolve() if "database_ca" in given else None,
+        reader=given["reader"].text if "reader" in given else READER,
+        reader_password=_secret(given, "reader_password", root),
+    )
+
+
+def _secret(given: Mapping[str, _Given], key: str, root: Path) -> str | None:
+    """A secret as it is given, or from the file that is named for it; its line end is no part of it."""
+    file = f"{key}_file"
+    if key in given and file in given:
+        raise SettingsError(f"{key} ({given[key].origin}) and {file} are both set.", "Set one of them.")
+    if file not in given:
+        return given[key].text if key in given else None
+    path = root / given[file].text
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as fault:
+        why = fault.strerror if isinstance(fault, OSError) else "it is no UTF-8 text"
+        raise SettingsError(
+            f"{file} = {str(path)!r} ({given[file].origin}) cannot be read: {why}.", "Check its permissions."
+        ) from fault
+
+
+def _flag(given: Mapping[str, _Given], key: str) -> bool:
+    if key not in given:
+        return False
+    text = given[key].text.lower()
+    if text not in ("0", "1", "true", "false"):
+        raise SettingsError(
+            f"{key} = {given[key].text!r} ({given[key].origin}) is neither yes nor no.", "Use 1 or 0."
+        )
+    return text in ("1", "true")
+
+
+def _password_in(url: str) -> str | None:
+    """What stands between the colon and the @ of a URL."""
+    login, at, _ = url.partition("://")[2].partition("?")[0].rpartition("@")
+    _, colon, password = login.partition(":")
+    return unquote(password) if at and colon and password else None
 
 
 def _url_path(url: _Given, root: Path) -> Path:
@@ -176,9 +292,10 @@ def _url_path(url: _Given, root: Path) -> Path:
 
 
 def _without_password(url: str) -> str:
-    head, at, tail = url.rpartition("@")
-    scheme, slashes, login = head.partition("://")
-    return f"{scheme}{slashes}{login.split(':', 1)[0]}{at}{tail}" if at else url
+    scheme, slashes, rest = url.partition("://")
+    place, mark, options = rest.partition("?")
+    login, at, host = place.rpartition("@")
+    return f"{scheme}{slashes}{login.split(':', 1)[0]}{at}{host}{mark}{options}"
 
 
 def _threads(given: Mapping[str, _Given]) -> int | None:
