@@ -63,7 +63,7 @@ class Asides:
     def _quarantined(self, batch_id: str, reason: str) -> tuple[str, list[Any]]:
         """Rows of the published quarantine that nobody has corrected since, and corrections not judged yet."""
         quarantine = quarantine_table(self.contract)
-        where, params = _where(batch_id, "q._batch_id", reason, "list_contains(q._reasons, ?)")
+        where, params = _where(batch_id, "q._batch_id", reason, "? = any(q._reasons)")
         corrected = "n.batch_id = {0}._batch_id and n.row_number = {0}._row_number"
         newest = f"(select max(n.correction) from bronze._corrections as n where {corrected})"  # noqa: S608
         sql = f"""
@@ -74,7 +74,7 @@ class Asides:
                 from {quarantine} as p
                 where p._correction >= coalesce({newest.format("p")}, 0)
                 union all
-                select {self._own("w")}, w._batch_id, w._row_number, w._correction, ['{WAITING}'] as _reasons
+                select {self._own("w")}, w._batch_id, w._row_number, w._correction, array['{WAITING}'] as _reasons
                 from ({self.corrections}) as w
                 join bronze._corrections as v on v.batch_id = w._batch_id and v.row_number = w._row_number
                     and v.correction = w._correction and v.version > {self.taken or 0:d}
@@ -89,7 +89,8 @@ class Asides:
     def _discarded(self, batch_id: str, reason: str) -> tuple[str, list[Any]]:
         where, params = _where(batch_id, "a._batch_id", reason, "d.reason = ?", "a._state = 'discarded'")
         sql = f"""
-            select a._batch_id, a._row_number, a._correction, [] as reasons, '' as raw, false as corrected,
+            select a._batch_id, a._row_number, a._correction, cast(array[] as varchar[]) as reasons, '' as raw,
+                false as corrected,
                 coalesce(d.reason, ''), coalesce(d.author, ''), d.made_at, {self._own("a", aside_table(self.contract))}
             from {aside_table(self.contract)} as a
             left join ({_DISCARDS.format(kind="discard")}) as d on d.batch_id = a._batch_id
@@ -102,7 +103,7 @@ class Asides:
         where, params = _where(batch_id, "u.batch_id", reason, "u.reason = ?", "u.source = ?")
         blanks = ", ".join("null" for _ in self.columns)
         sql = f"""
-            select u.batch_id as _batch_id, u.line_number as _row_number, 0 as _correction, [u.reason], u.raw,
+            select u.batch_id as _batch_id, u.line_number as _row_number, 0 as _correction, array[u.reason], u.raw,
                 exists (select 1 from bronze._corrections as c
                     where c.batch_id = u.batch_id and c.row_number = u.line_number),
                 coalesce(d.reason, ''), coalesce(d.author, ''), d.made_at, {blanks}

@@ -136,7 +136,9 @@ class Examiner:
 
 def sampled(session: Session, sql: str) -> tuple[dict[str, Any], ...]:
     """The first failing rows of a query, as JSON says them."""
-    rows = session.rows(f"select to_json(failing) from ({sql}) as failing limit {SAMPLE_ROWS}")  # noqa: S608
+    rows = session.rows(
+        f"select cast(to_json(failing) as varchar) from ({sql}) as failing limit {SAMPLE_ROWS}"
+    )  # noqa: S608
     return tuple(json.loads(row[0]) for row in rows)
 
 

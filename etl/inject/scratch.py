@@ -25,7 +25,7 @@ from etl.settings import Settings, with_state
 from etl.warehouse import Landing
 from etl.warehouse.duckdb import DuckDBWarehouse
 from etl.warehouse.duckdb_session import DuckDBSession
-from etl.warehouse.duckdb_sql import physical
+from etl.warehouse.naming import physical
 
 FOLDER = "inject"  # in the state folder's `files`
 

@@ -106,7 +106,7 @@ class Merge:
             ) as found where _batch_id not in (select _batch_id from {WHOLE})
             """,
         )
-        reasons = [f"list_contains(_reasons, {_literal(parent.reason)})" for parent in self.parents]
+        reasons = [f"{_literal(parent.reason)} = any(_reasons)" for parent in self.parents]
         # Where a parent may have gone, a row that is in quarantine anyway may have one more reason.
         gone = any(parent.may_lack for parent in self.parents)
         came = "true" if gone else " or ".join(reasons) or "false"

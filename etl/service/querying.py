@@ -37,13 +37,14 @@ class Querying(Base):
         counts = [
             ReasonCount(source, reason, rows, unreadable=True)
             for source, reason, rows in self._warehouse.query(
-                "select source, reason, count(*) from quarantine.unreadable_lines group by all"
+                "select source, reason, count(*) from quarantine.unreadable_lines group by source, reason"
             ).rows
         ]
         for contract in self._with_quarantine():
             schema, name = quarantine_table(contract).split(".", 1)
             found = self._warehouse.query(
-                f'select reason, count(*) from (select unnest(_reasons) as reason from {schema}."{name}") group by all'  # noqa: S608
+                f'select reason, count(*) from (select unnest(_reasons) as reason from {schema}."{name}") as found '  # noqa: S608
+                "group by reason"
             )
             counts += [ReasonCount(contract.source, reason, rows) for reason, rows in found.rows]
         return tuple(sorted(counts, key=lambda count: (-count.rows, count.source, count.reason)))
@@ -54,7 +55,7 @@ class Querying(Base):
         if contract not in self._with_quarantine():
             return Rows((), (), ())
         schema, name = quarantine_table(contract).split(".", 1)
-        wanted = "where list_contains(_reasons, ?)" if reason else ""
+        wanted = "where ? = any(_reasons)" if reason else ""
         return self._warehouse.query(
             f'select * from {schema}."{name}" {wanted} order by _batch_id, _row_number',  # noqa: S608
             [reason] if reason else [],

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from etl.declared import Contract
-from etl.layers.silver import quarantine_table, superseded_table
+from etl.layers.silver import PLACE, quarantine_table, superseded_table
 
 TERMS = (
     "bronze", "corrections", "silver", "superseded", "quarantined", "discarded", "withdrawn", "pending",
@@ -30,7 +30,7 @@ class Terms:
     def select(self, term: str) -> str | None:
         """The rows of a term with `_batch_id`, `_row_number` and `_correction`; None where there can be none."""
         parts = list(self._parts(term))
-        return " union all by name ".join(parts) if parts else None
+        return " union all ".join(parts) if parts else None
 
     def _parts(self, term: str) -> Iterator[str]:
         match term:
@@ -69,21 +69,28 @@ class Terms:
     def _aside(self) -> str:
         return f"quarantine._aside_{self.contract.source}"
 
-    def _texts(self, table: str, *more: str, where: str = "") -> str:
-        """A table's rows with the contract's columns as text, so that they can stand beside those of another."""
+    def _texts(self, table: str, *more: str, where: str = "", beside: Iterable[str] = ()) -> str:
+        """A table's rows with the contract's columns as text, so that they can stand beside those of another.
+
+        Columns that only a table `beside` it has are null.
+        """
         there = self.columns[table]
-        names = [column.name for column in self.contract.columns if column.name in there]
-        texts = [f'cast("{name}" as varchar) as "{name}"' for name in names]
+        shown = there.union(*(self.columns[other] for other in beside))
+        names = [column.name for column in self.contract.columns if column.name in shown]
+        texts = [
+            f'cast({chr(34) + name + chr(34) if name in there else "null"} as varchar) as "{name}"'
+            for name in names
+        ]
         correction = "_correction" if "_correction" in there else "cast(0 as integer) as _correction"
         listed = ", ".join([*texts, "_batch_id", "_row_number", correction, *more])
         return f"select {listed} from {quoted(table)} {where}"  # noqa: S608
 
     def _superseded(self) -> Iterator[str]:
-        table = superseded_table(self.contract)
-        if table in self.columns:
-            yield self._texts(table, f"'{NEWER}' as _because")
-        if self._aside in self.columns:
-            yield self._texts(self._aside, f"'{MENDED}' as _because", where="where _state = 'corrected'")
+        tables = {superseded_table(self.contract): NEWER, self._aside: MENDED}
+        there = [table for table in tables if table in self.columns]
+        for table in there:
+            where = "where _state = 'corrected'" if table == self._aside else ""
+            yield self._texts(table, f"'{tables[table]}' as _because", where=where, beside=there)
 
     def _set_aside(self, state: str) -> str:
         """With the reason and the author of the mark that holds."""
@@ -111,19 +118,22 @@ class Terms:
         tables = (self._silver, superseded_table(self.contract), self._quarantine, self._aside)
         places = [self._place(table) for table in tables if table in self.columns]
         batches = ", ".join(f"'{batch_id}'" for batch_id in self.waiting)
-        placed = (
-            f"anti join ({' union all '.join(places)}) as placed using (_batch_id, _row_number, _correction)"
-        )
+        same = " and ".join(f"placed.{name} = waiting.{name}" for name in PLACE)
+        placed = f"and not exists (select 1 from ({' union all '.join(places)}) as placed where {same})"  # noqa: S608
         return (
-            f"select waiting.* from ({self._received()}) as waiting {placed if places else ''} "  # noqa: S608
-            f"where waiting._batch_id in ({batches})"
+            f"select waiting.* from ({self._received()}) as waiting "  # noqa: S608
+            f"where waiting._batch_id in ({batches}) {placed if places else ''}"
         )
 
     def _received(self) -> str:
         """Every row as received, and every correction."""
         rows = self._texts(self._bronze)
-        there = "bronze._corrections" in self.columns
-        return f"{rows} union all by name {self.corrections}" if there else rows
+        if "bronze._corrections" not in self.columns:
+            return rows
+        there = self.columns[self._bronze]
+        names = [column.name for column in self.contract.columns if column.name in there]
+        listed = ", ".join([*(f'"{name}"' for name in names), *PLACE])
+        return f"{rows} union all select {listed} from ({self.corrections}) as corrections"  # noqa: S608
 
     def _place(self, table: str) -> str:
         correction = "_correction" if "_correction" in self.columns[table] else "0 as _correction"

@@ -127,6 +127,9 @@ class Session(Protocol):
     def run(self, sql: str, params: Sequence[Any] = ()) -> None:
         """A statement without an answer."""
 
+    def many(self, sql: str, params: Sequence[Sequence[Any]]) -> None:
+        """A statement once for each set of values."""
+
     def insert(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
         """Rows of all of a table's columns."""
 
@@ -143,6 +146,9 @@ class Session(Protocol):
         """Keep aside what will change in a published table: the SELECT `cut` names the rows that leave it, by columns
         that it shares with the table; `put` are the rows that come in. Returns how many there are of each.
         """
+
+    def shared(self, cuts: str) -> str:
+        """The condition under which a row `t` is one that `c`, a row of `cuts`, cuts."""
 
 
 class Warehouse(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,13 +13,14 @@ import duckdb
 from etl.declared import Contract
 from etl.errors import WarehouseError
 from etl.facts import Rows
-from etl.model import Batch, MoneyAccount, Published, RowAccount
-from etl.warehouse import Arrival, Built, Publication
+from etl.warehouse import Session
 from etl.warehouse import bookkeeping as books
 from etl.warehouse.duckdb_bronze import Bronze
-from etl.warehouse.duckdb_held import newest
 from etl.warehouse.duckdb_session import DuckDBSession
-from etl.warehouse.duckdb_sql import ASIDE, BUILD, CUT, PUT, faults, physical, quoted, side
+from etl.warehouse.duckdb_sql import faults
+from etl.warehouse.naming import ASIDE, BUILD, CUT, PUT, physical, quoted, side
+from etl.warehouse.reading import Reading
+from etl.warehouse.writing import newest
 
 VALUE_BYTES = 8  # of a number; text is counted as one, for want of better
 BLOCK_BYTES = 262_144
@@ -28,7 +28,7 @@ QUERY_SECONDS = 60.0
 NEVER_STORED = 1 << 62
 
 
-class DuckDBWarehouse(Bronze):
+class DuckDBWarehouse(Bronze, Reading):
     """What is published, and reading it."""
 
     # -- preparing -------------------------------------------------------------------------------------------
@@ -79,81 +79,23 @@ class DuckDBWarehouse(Bronze):
 
     # -- publishing ------------------------------------------------------------------------------------------
 
-    def publish(self, publication: Publication) -> int:
-        """Every built table takes the place of the old one, with its accounts, in one transaction."""
-        with self._transaction() as session:
-            version = newest(session) + (1 if publication.built else 0)
-            for built in publication.built:
-                for table in (built.table, *built.beside):
-                    (_merge if built.merged else _switch)(session, table)
-                self._insert_publication(session, version, built, publication)
-            self._insert_accounts(session, version, publication)
-        return version
+    def _switch(self, session: Session, table: str) -> None:
+        """The build takes the place of the table."""
+        schema, name = table.split(".", 1)
+        session.run(f"drop table if exists {physical(table, built=False)}")
+        session.run(f"alter table {quoted(schema)}.{quoted(BUILD + name)} rename to {quoted(name)}")
 
-    def _insert_publication(
-        self, session: DuckDBSession, version: int, built: Built, publication: Publication
-    ) -> None:
-        inputs = [[name, number or version] for name, number in built.inputs]
-        session.run(
-            "insert into bronze._publications values (?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                version, publication.run_id, built.table, built.fingerprint, json.dumps(inputs), built.rows,
-                self._fence, books.naive(publication.at),
-            ],
-        )  # fmt: skip
-
-    def _insert_accounts(self, session: DuckDBSession, version: int, publication: Publication) -> None:
-        for table, accounts in (("_accounts", publication.rows), ("_money_accounts", publication.money)):
-            again = {(version, account.source) for account in accounts}
-            session.many(f"delete from bronze.{table} where version = ? and source = ?", list(again))  # noqa: S608
-        session.many(
-            f"insert into bronze._accounts (version, {books.ROW_COLUMNS}) values ({', '.join('?' * 17)})",  # noqa: S608
-            [(version, *books.account_values(account)) for account in publication.rows],
-        )
-        session.many(
-            f"insert into bronze._money_accounts (version, {books.MONEY_COLUMNS}) values ({', '.join('?' * 14)})",  # noqa: S608
-            [(version, *books.money_values(account)) for account in publication.money],
-        )
+    def _merge(self, session: Session, table: str) -> None:
+        """What was cut leaves the table, what was put comes in; the view that showed both goes."""
+        cut, put, stands = side(table, CUT), side(table, PUT), physical(table, built=False)
+        session.run(f"drop view {physical(table, built=True)}")
+        if session.rows(f"select 1 from {cut} limit 1"):  # noqa: S608
+            session.run(f"delete from {stands} as t using {cut} as c where {session.shared(cut)}")  # noqa: S608
+        session.run(f"insert into {stands} by name from {put}")
+        session.run(f"drop table {cut}")
+        session.run(f"drop table {put}")
 
     # -- reading ---------------------------------------------------------------------------------------------
-
-    def batches(self) -> list[Batch]:
-        """Every batch, in `batch_seq` order."""
-        return list(self._keep("batches", self._read_batches))
-
-    def _read_batches(self) -> list[Batch]:
-        with self.session() as session:
-            found = session.rows(f"select {books.BATCH_COLUMNS} from bronze._batches order by batch_seq")  # noqa: S608
-        return [books.to_batch(row) for row in found]
-
-    def arrivals(self) -> list[Arrival]:
-        """Every sighting, oldest first."""
-        with self.session() as session:
-            found = session.rows(f"select {books.ARRIVAL_COLUMNS} from bronze._arrivals order by arrived_at")  # noqa: S608
-        return [books.to_arrival(row) for row in found]
-
-    def published(self) -> dict[str, Published]:
-        """What stands now, by qualified table."""
-        return dict(self._keep("published", self._read_published))
-
-    def _read_published(self) -> dict[str, Published]:
-        with self.session() as session:
-            return {
-                row[0]: books.to_published(row, json.loads(row[4])) for row in session.rows(books.PUBLISHED)
-            }
-
-    def history(self, limit: int) -> dict[str, tuple[tuple[int, int], ...]]:
-        """(version, rows) of the last publications of each table, oldest first."""
-        with self.session() as session:
-            found = session.rows(
-                "select table_name, version, rows from bronze._publications "
-                "qualify row_number() over (partition by table_name order by version desc) <= ? order by version",
-                [limit],
-            )
-        lines: dict[str, list[tuple[int, int]]] = {}
-        for table, version, rows in found:
-            lines.setdefault(table, []).append((version, rows))
-        return {table: tuple(line) for table, line in lines.items()}
 
     def version(self) -> int:
         """The newest version; 0 when nothing was ever published."""
@@ -162,18 +104,6 @@ class DuckDBWarehouse(Bronze):
             return known
         with self.session() as session:  # kept only by who writes: what is read here may be old in a moment
             return newest(session)
-
-    def accounts(self) -> tuple[list[RowAccount], list[MoneyAccount]]:
-        """The newest row and money accounts of every batch, by source and batch."""
-        newest = "qualify rank() over (partition by source order by version desc) = 1"
-        with self.session() as session:
-            rows = session.rows(f"select {books.ROW_COLUMNS} from bronze._accounts {newest}")  # noqa: S608
-            money = session.rows(f"select {books.MONEY_COLUMNS} from bronze._money_accounts {newest}")  # noqa: S608
-        place = {batch.batch_id: batch.batch_seq for batch in self.batches()}
-        return (
-            sorted(map(books.to_account, rows), key=lambda a: (a.source, place.get(a.batch_id, 0))),
-            sorted(map(books.to_money, money), key=lambda a: (a.source, place.get(a.batch_id, 0), a.column)),
-        )
 
     def query(self, sql: str, params: Sequence[Any] = (), limit: int = 10_000) -> Rows:
         """One SELECT in a read-only transaction; one row more than `limit` tells that there is more."""
@@ -239,24 +169,6 @@ def _at_most(session: DuckDBSession, seconds: float) -> Iterator[None]:
         ) from late
     finally:
         watch.cancel()
-
-
-def _switch(session: DuckDBSession, table: str) -> None:
-    """The build takes the place of the table."""
-    schema, name = table.split(".", 1)
-    session.run(f"drop table if exists {physical(table, built=False)}")
-    session.run(f"alter table {quoted(schema)}.{quoted(BUILD + name)} rename to {quoted(name)}")
-
-
-def _merge(session: DuckDBSession, table: str) -> None:
-    """What was cut leaves the table, what was put comes in; the view that showed both goes."""
-    cut, put, stands = side(table, CUT), side(table, PUT), physical(table, built=False)
-    session.run(f"drop view {physical(table, built=True)}")
-    if session.rows(f"select 1 from {cut} limit 1"):  # noqa: S608
-        session.run(f"delete from {stands} as t using {cut} as c where {session.shared(cut)}")  # noqa: S608
-    session.run(f"insert into {stands} by name from {put}")
-    session.run(f"drop table {cut}")
-    session.run(f"drop table {put}")
 
 
 def _stored(session: DuckDBSession, table: str) -> int:

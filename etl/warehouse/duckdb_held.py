@@ -14,6 +14,7 @@ from etl.settings import Settings, embedded_path
 from etl.warehouse import Session
 from etl.warehouse.duckdb_session import DuckDBSession, connect
 from etl.warehouse.duckdb_sql import faults
+from etl.warehouse.writing import newest
 
 T = TypeVar("T")
 
@@ -118,8 +119,3 @@ class Held:
             session.run("insert into bronze._fence values (?)", [self._fence])
             session.run("commit")
         return self._fence
-
-
-def newest(session: Session) -> int:
-    """The newest version; 0 when nothing was ever published."""
-    return int(session.rows("select coalesce(max(version), 0) from bronze._publications")[0][0])

@@ -11,7 +11,8 @@ from typing import Any
 import duckdb
 
 from etl.settings import Settings
-from etl.warehouse.duckdb_sql import CUT, PUT, faults, literal, os_faults, physical, quoted, side
+from etl.warehouse.duckdb_sql import faults, os_faults
+from etl.warehouse.naming import CUT, PUT, literal, physical, quoted, side
 
 ROWS_AT_ONCE = 500
 HEADER_BYTES = 3 * 4096  # of a DuckDB file; a shorter one holds nothing yet

@@ -11,32 +11,9 @@ from pathlib import Path
 import duckdb
 
 from etl.errors import DiskFull, MetaLayerError, WarehouseError, WarehouseUnavailable
+from etl.warehouse.naming import literal, quoted
 
-BUILD, CUT, PUT = "_new_", "_cut_", "_put_"
-ASIDE = (BUILD, CUT, PUT)  # what the names of tables built aside begin with
 _HELD = re.compile(r"PID (\d+)")
-
-
-def physical(table: str, built: bool) -> str:
-    """`silver.sales_clean` as SQL names it; a build aside carries a prefix."""
-    schema, name = table.split(".", 1)
-    return f"{quoted(schema)}.{quoted(BUILD + name if built else name)}"
-
-
-def side(table: str, prefix: str) -> str:
-    """A table that belongs to a build of `table`: the keys it cuts, the rows it puts."""
-    schema, name = table.split(".", 1)
-    return f"{quoted(schema)}.{quoted(prefix + name)}"
-
-
-def quoted(name: str) -> str:
-    """An identifier, quoted."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A string constant, for the few statements that take no bound value."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def bronze_part(
