@@ -35,8 +35,10 @@ FUNCTIONS = frozenset(
 )  # fmt: skip
 
 
-def require_select(sql: str) -> str:
-    """The statement without its closing semicolon. Raises UsageError, naming what is not allowed."""
+def require_select(sql: str, dialect: str = "duckdb") -> str:
+    """The statement without its closing semicolon, in the warehouse's dialect. Raises UsageError, naming what is not
+    allowed.
+    """
     import sqlglot
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
@@ -44,7 +46,7 @@ def require_select(sql: str) -> str:
     if len(sql) > LONGEST:
         raise UsageError(f"The query has {len(sql):,} characters; at most {LONGEST:,} are read.")
     try:
-        statements = [found for found in sqlglot.parse(sql, dialect="duckdb") if found is not None]
+        statements = [found for found in sqlglot.parse(sql, dialect=dialect) if found is not None]
     except SqlglotError as fault:
         raise UsageError(
             f"This is not SQL that can be read: {_first_line(fault)}.", "Mend the query."
@@ -58,7 +60,7 @@ def require_select(sql: str) -> str:
         raise UsageError(f"Only a SELECT may be asked, not {tree.key.upper()}.", "Changes go through runs.")
     for problem in _problems(tree):
         raise UsageError(problem, "Ask over bronze, silver, gold and quarantine, with ordinary functions.")
-    return tree.sql(dialect="duckdb", comments=False)
+    return tree.sql(dialect=dialect, comments=False)
 
 
 def _problems(tree: object) -> Iterator[str]:

@@ -194,7 +194,7 @@ class Querying(Base):
 
     def select(self, sql: str, params: Sequence[Any] = (), limit: int = 10_000) -> Rows:
         """One read-only SELECT. Raises UsageError for anything else, WarehouseError when the warehouse refuses it."""
-        return self._warehouse.query(require_select(sql), params, limit)
+        return self._warehouse.ask(require_select(sql, self._warehouse.dialect), params, limit)
 
     def gold_row(self, table: str, key: str, limit: int = 50) -> GoldRow:
         """A row of gold and the silver rows it is made of. Raises UsageError for other tables and a wrong key."""

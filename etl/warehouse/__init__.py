@@ -222,6 +222,22 @@ class Warehouse(Protocol):
     def query(self, sql: str, params: Sequence[Any] = (), limit: int = 10_000) -> Rows:
         """One SELECT in a read-only transaction."""
 
+    def ask(self, sql: str, params: Sequence[Any] = (), limit: int = 10_000) -> Rows:
+        """As `query`, for what a person wrote: with the least rights that the warehouse can give."""
+
+    def reading_role(self) -> str:
+        """How people's own queries are kept from writing: a word on how well, a colon, a sentence."""
+
+    def interrupt(self) -> None:
+        """Stop the statements that are at work; what they did is rolled back."""
+
+    def let_go(self) -> None:
+        """Another process may write from now on."""
+
+    @property
+    def holds_fence(self) -> bool:
+        """Whether the fencing number that this process took is still the newest."""
+
     def sizes(self) -> Mapping[str, int]:
         """Bytes each table takes, by qualified table, as near as the warehouse can tell."""
 

@@ -63,13 +63,15 @@ def note_columns(
     columns: Sequence[str],
     header: HeaderSeen,
     contract: Contract,
+    looking: Session | None = None,
 ) -> None:
     """Keep how a batch's columns are, and how they differ, in the transaction that lands it. Again: replaces it.
 
-    `records` is a FROM clause over its rows alone with a `file_row_number`; `columns` are those it holds.
+    `records` is a FROM clause over its rows alone with a `file_row_number`, for a session with DuckDB: `looking`, where
+    the warehouse itself is another; `columns` are those it holds.
     """
     forget(session, batch.batch_id)
-    seen = _seen(session, records, columns, batch.rows)
+    seen = _seen(looking or session, records, columns, batch.rows)
     usual = {name: usual_of(earlier) for name, earlier in _earlier(session, batch).items()}
     for column in seen:
         session.run(

@@ -121,6 +121,14 @@ class DuckDBWarehouse(Bronze, Reading):
         types = tuple(str(column[1]) for column in described)
         return Rows(names, types, tuple(found[:limit]), truncated=len(found) > limit)
 
+    def ask(self, sql: str, params: Sequence[Any] = (), limit: int = 10_000) -> Rows:
+        """As `query`: a read-only transaction of a connection that reaches nothing but its own files."""
+        return self.query(sql, params, limit)
+
+    def reading_role(self) -> str:
+        """How people's own queries are kept from writing."""
+        return "whole: queries are read-only transactions of an embedded database."
+
     def sizes(self) -> Mapping[str, int]:
         """Bronze: bytes of its Parquet files. Others: their blocks of the file, at most their plain width.
 

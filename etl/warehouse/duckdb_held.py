@@ -30,6 +30,8 @@ class Held:
         self.bronze_files = settings.files / "bronze"
         self._writing = threading.RLock()
         self._fence = 0
+        self._at_work: set[DuckDBSession] = set()
+        self._at_work_lock = threading.Lock()
         self._version: int | None = None  # this process is the only writer
         self._kept: dict[str, Any] | None = {}  # bookkeeping read since the last write; None during one
         self._connection: duckdb.DuckDBPyConnection | None = connect(self._path, self.bronze_files, settings)
@@ -57,9 +59,13 @@ class Held:
     def session(self) -> Iterator[DuckDBSession]:
         """Statements on their own, each committed at once."""
         session = self._cursor()
+        with self._at_work_lock:
+            self._at_work.add(session)
         try:
             yield session
         finally:
+            with self._at_work_lock:
+                self._at_work.discard(session)
             session.close()
 
     @contextmanager
@@ -101,6 +107,23 @@ class Held:
             kept[name] = read()
         found: T = kept[name]
         return found
+
+    def interrupt(self) -> None:
+        """Stop the statements that are at work; what they did is rolled back."""
+        with self._at_work_lock:
+            at_work = list(self._at_work)
+        for session in at_work:
+            session.interrupt()
+
+    def let_go(self) -> None:
+        """The file is held by this process alone as long as it is open."""
+
+    @property
+    def holds_fence(self) -> bool:
+        """Whether the fencing number that this process took is still the newest."""
+        with self.session() as session:
+            found = session.rows("select fence from bronze._fence")
+        return bool(found and self._fence and found[0][0] == self._fence)
 
     def _check_fence(self, session: DuckDBSession) -> None:
         found = session.rows("select fence from bronze._fence")

@@ -79,6 +79,10 @@ class DuckDBSession:
         names = [row[0] for row in self.rows(f"describe {cuts}")]
         return " and ".join(f"t.{quoted(name)} = c.{quoted(name)}" for name in names)
 
+    def interrupt(self) -> None:
+        """Stop the statement at work, if there is one."""
+        self._cursor.interrupt()
+
     def close(self) -> None:
         """Give the cursor back."""
         self._cursor.close()

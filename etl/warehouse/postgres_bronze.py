@@ -1,0 +1,128 @@
+"""Bronze in PostgreSQL: one table per source, filled by COPY from what the reader took apart."""
+# ruff: noqa: S608  # names are quoted, values bound
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from etl.declared import Contract
+from etl.errors import WarehouseError
+from etl.model import Batch
+from etl.warehouse import Landing, Session
+from etl.warehouse import postgres_parquet as parquet
+from etl.warehouse.columns import note_columns
+from etl.warehouse.duckdb_sql import os_faults
+from etl.warehouse.naming import literal, quoted
+from etl.warehouse.postgres_held import PostgresHeld
+from etl.warehouse.postgres_session import PostgresSession
+from etl.warehouse.postgres_sql import LONGEST_NAME, TEXT, corrected_texts, named, received
+from etl.warehouse.writing import Writing
+
+OWNED = "MetaLayer: records of "  # begins the comment of a bronze table; the source follows
+
+
+class PostgresBronze(PostgresHeld, Writing):
+    """What is written about files, batches and their rows."""
+
+    def _bronze_table(self, session: PostgresSession, contract: Contract) -> None:
+        """The table of a source, under its present name, with every column of the contract."""
+        table = f"bronze.{contract.bronze_table}"
+        self._rename_bronze(session, contract, table)
+        own = [column.name for column in contract.columns]
+        _require_names([contract.bronze_table, contract.source, contract.silver_table or "", *own])
+        there = session.columns(named(table))
+        if there is None:
+            columns = ", ".join(f"{quoted(name)} {TEXT}" for name in own)
+            session.run(
+                f"create table {named(table)} ({columns}, _batch_id {TEXT} not null, _row_number bigint not null)"
+            )
+            # Rows of a batch lie together, so the least of indexes finds them.
+            session.run(f"create index on {named(table)} using brin (_batch_id) with (pages_per_range = 32)")
+            session.run(f"comment on table {named(table)} is {literal(OWNED + contract.source)}")
+            return
+        self._add_columns(session, table, [name for name in own if name not in there])
+
+    def _rename_bronze(self, session: PostgresSession, contract: Contract, table: str) -> None:
+        """A contract that names its bronze table anew keeps its rows."""
+        found = session.rows(
+            "select c.relname from pg_class as c join pg_namespace as n on n.oid = c.relnamespace "
+            "where n.nspname = 'bronze' and obj_description(c.oid, 'pg_class') = ?",
+            [OWNED + contract.source],
+        )
+        for (name,) in found:
+            if name != contract.bronze_table and session.columns(named(table)) is None:
+                session.run(f"alter table bronze.{quoted(name)} rename to {quoted(contract.bronze_table)}")
+
+    def _add_columns(self, session: PostgresSession, table: str, names: Sequence[str]) -> None:
+        for name in names:
+            session.run(f"alter table {named(table)} add column if not exists {quoted(name)} {TEXT}")
+
+    def received(self, contract: Contract, batch_ids: Collection[str]) -> str:
+        """A SELECT of the records of some batches as received: the contract's columns, `_batch_id`, `_row_number`."""
+        names = [column.name for column in contract.columns]
+        return received(f"bronze.{contract.bronze_table}", names, frozenset(batch_ids))
+
+    def corrections(self, contract: Contract) -> str:
+        """A SELECT of a source's corrections: the contract's columns as text, and the three columns of their place."""
+        names = [column.name for column in contract.columns]
+        with self.session() as session:
+            found = session.rows(
+                "select distinct batch_id from bronze._corrections where source = ?", [contract.source]
+            )
+        only = frozenset(batch_id for (batch_id,) in found)
+        return corrected_texts(
+            contract.source, names, received(f"bronze.{contract.bronze_table}", names, only)
+        )
+
+    # -- landing ---------------------------------------------------------------------------------------------
+
+    def land(self, landing: Landing, contract: Contract) -> Batch:
+        """Batch record, unreadable lines, arrival and the rows: together or not at all."""
+        table = f"bronze.{contract.bronze_table}"
+        with self.session() as session:  # before: within, readers would wait for the end of the COPY
+            there = session.columns(named(table)) or {}
+            self._add_columns(session, table, [name for name in landing.columns if name not in there])
+        landed = super().land(landing, contract)
+        Path(landing.parquet).unlink(missing_ok=True)
+        return landed
+
+    def _keep_records(self, session: Session, batch: Batch, landing: Landing, contract: Contract) -> None:
+        """The rows of the file take the place of those that the batch had."""
+        assert isinstance(session, PostgresSession)  # noqa: S101 - for mypy: its own sessions alone come here
+        table, columns = f"bronze.{contract.bronze_table}", list(landing.columns)
+        if batch.revision:
+            session.run(f"delete from {named(table)} where _batch_id = ?", [batch.batch_id])
+        folder = self._settings.files / "copy"
+        target = folder / f"{batch.batch_id}.csv"
+        with parquet.opened(self._settings) as looking:
+            note_columns(
+                session, batch, parquet.records_of(landing.parquet), columns, landing.seen, contract, looking
+            )
+            try:
+                with os_faults(folder):
+                    folder.mkdir(parents=True, exist_ok=True)
+                parquet.write_csv(
+                    looking, landing.parquet, target, columns, batch.batch_id, landing.first_line
+                )
+                with os_faults(target), target.open("rb") as file:
+                    session.copy(named(table), [*columns, "_batch_id", "_row_number"], file)
+            finally:
+                with suppress(OSError):  # swept at the next start
+                    target.unlink(missing_ok=True)
+
+    def _sweep_files(self) -> None:
+        """Nothing of a file is kept outside the database: what lies here was left by a crash."""
+        for name in ("scratch", "bronze", "copy"):
+            shutil.rmtree(self._settings.files / name, ignore_errors=True)
+
+
+def _require_names(names: Sequence[str]) -> None:
+    for name in names:
+        if len(name.encode()) > LONGEST_NAME:
+            raise WarehouseError(
+                f"{name!r} has {len(name.encode())} bytes; a name in PostgreSQL has {LONGEST_NAME} at most.",
+                "Shorten it in its contract.",
+            )
