@@ -9,7 +9,7 @@ import pytest
 from tests.requirements_met import CHROMIUM_NAMES, NOT_RUN, executable
 from tests.times import SECONDS_BEFORE_IT_HANGS
 
-pytest_plugins = ["tests.postgres"]
+pytest_plugins = ["tests.postgres", "tests.ledgers"]
 FOLDERS = ("unit", "integration", "pages", "e2e", "faults")
 
 

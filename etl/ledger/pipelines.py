@@ -30,7 +30,7 @@ class Pipelines(Store):
 
     def set_paused(self, pipeline: str, paused: bool) -> None:
         """Pause or resume a schedule; what is asked for by hand still runs. Raises UsageError."""
-        with self._writing() as connection:
+        with self._writing(durable=True) as connection:
             _keep(connection, pipeline, paused=paused)
 
     def set_cron(self, pipeline: str, cron: str) -> None:
@@ -90,13 +90,13 @@ class Pipelines(Store):
 
     def settle_tick(
         self, pipeline: str, due_at: datetime, outcome: TickOutcome, run_id: int | None, reason: str
-    ) -> None:
-        """Write the outcome of a claimed due time."""
+    ) -> bool:
+        """Write the outcome of a claimed due time. False, and nothing written, when another engine has settled it."""
         this = (ticks.c.pipeline == pipeline) & (ticks.c.due_at == due_at)
+        settled = ticks.update().where(this, ticks.c.outcome == _CLAIMED)
         with self._writing(durable=True) as connection:
-            connection.execute(
-                ticks.update().where(this).values(outcome=outcome, run_id=run_id, reason=reason)
-            )
+            values = {"outcome": outcome, "run_id": run_id, "reason": reason}
+            return connection.execute(settled.values(**values)).rowcount == 1
 
     def ticks(self, limit: int = 50) -> tuple[Tick, ...]:
         """Latest due first."""

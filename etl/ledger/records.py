@@ -68,6 +68,17 @@ class AuditEntry:
     detail: str
 
 
+@dataclass(frozen=True)
+class LeaseEntry:
+    """Who works: `host:pid`, and where it can be reached ("" for nowhere). `released_at` once it has ended well."""
+
+    holder: str
+    address: str
+    fence: int
+    taken_at: datetime
+    released_at: datetime | None = None
+
+
 def by_name(row: sa.Row[Any]) -> sa.RowMapping:
     """The row's values, to be looked up by a column's key as well as by its name in SQL."""
     return row._mapping  # noqa: SLF001  SQLAlchemy's public name for it, as in a namedtuple

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from etl.errors import LedgerError
+from etl.ledger.place import Place
 from etl.ledger.tables import metadata
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every revision in migrations/versions, oldest first. Kept here so that a start needs no Alembic (0.4 s)."""
 
 HEAD = REVISIONS[-1]
@@ -21,22 +22,22 @@ _revision = sa.Table(
 )
 
 
-def stored_revision(connection: sa.Connection) -> str | None:
+def stored_revision(connection: sa.Connection, place: Place) -> str | None:
     """The revision the database is at; None when it is empty. Raises LedgerError when it is no ledger."""
     names = sa.inspect(connection).get_table_names()
     if _revision.name in names:
         return connection.scalar(sa.select(_revision.c.version_num))
     if names:
         raise LedgerError(
-            f"{connection.engine.url.database} is no MetaLayer ledger: it has a table {min(names)}.",
-            "Name another file with METALAYER_LEDGER.",
+            f"{place.name} is no MetaLayer ledger: it has a table {min(names)}.",
+            place.another,
         )
     return None
 
 
-def bring_to_head(connection: sa.Connection) -> None:
+def bring_to_head(connection: sa.Connection, place: Place) -> None:
     """Create or migrate inside the caller's writing transaction. Raises LedgerError for a newer ledger."""
-    stored = stored_revision(connection)
+    stored = stored_revision(connection, place)
     if stored == HEAD:
         return
     if stored is None:
@@ -45,9 +46,8 @@ def bring_to_head(connection: sa.Connection) -> None:
         migrate(connection)
     else:
         raise LedgerError(
-            f"The ledger {connection.engine.url.database} has revision {stored}; "
-            f"this MetaLayer knows revisions up to {HEAD}.",
-            "Update MetaLayer, or name another ledger with METALAYER_LEDGER.",
+            f"The ledger {place.name} has revision {stored}; this MetaLayer knows revisions up to {HEAD}.",
+            f"Update MetaLayer. {place.another}",
         )
 
 

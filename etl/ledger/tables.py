@@ -17,14 +17,12 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    String,
     Table,
-    Text,
     UniqueConstraint,
     text,
 )
 
-from etl.ledger.types import Exact, UtcTime
+from etl.ledger.types import Exact, String, Text, UtcTime
 
 metadata = MetaData(
     naming_convention={
@@ -292,4 +290,25 @@ audit = Table(
     Column("who", String, nullable=False),
     Column("what", String, nullable=False),
     Column("detail", Text, nullable=False),
+)
+
+# One row per thing that one process at a time may hold; so far that is `engine`. Who holds it is decided elsewhere:
+# this is for people to see.
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("holder", String, nullable=False),
+    Column("address", String, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("taken_at", UtcTime, nullable=False),
+    Column("released_at", UtcTime),
+)
+
+# One row: how many transactions have changed something.
+changes = Table(
+    "changes",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("count", BigInteger, nullable=False),
 )

@@ -120,7 +120,7 @@ def start_service(
     """As `open_service`, for a caller that closes it itself."""
     catalog = remembered_catalog(settings.project, settings.state / "remembered")
     warehouse = _open_warehouse(settings, wait_seconds)
-    ledger = Ledger(settings.ledger, clock)
+    ledger = Ledger(settings.ledger, clock, settings.database)
     try:
         ledger.open()
         service = Service(settings, catalog, warehouse, ledger, clock, retry)
@@ -133,6 +133,10 @@ def start_service(
 
 
 def _open_warehouse(settings: Settings, wait_seconds: float) -> Warehouse:
+    if settings.on_postgres:
+        from etl.warehouse.postgres import PostgresWarehouse
+
+        return PostgresWarehouse(settings)
     from etl.warehouse.duckdb import DuckDBWarehouse
 
     give_up_at = time.monotonic() + wait_seconds

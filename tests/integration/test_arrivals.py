@@ -26,8 +26,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
-    with Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", clock) as opened:
+def ledger(ledger_url: str, clock: Clock) -> Iterator[Ledger]:
+    with Ledger(ledger_url, clock) as opened:
         yield opened
 
 

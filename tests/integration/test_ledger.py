@@ -1,4 +1,4 @@
-"""The ledger as a file: how it is opened, what it refuses, faults, several processes at once."""
+"""The ledger, mostly as a file: how it is opened, what it refuses, faults, several processes at once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from etl.errors import DiskFull, LedgerError, LedgerUnavailable
-from etl.ledger import Ledger, schema, store
+from etl.ledger import Ledger, schema, sqlite
 from etl.ledger.tables import metadata
 from tests.clock import Clock
 
@@ -57,7 +58,7 @@ def python(code: str, *arguments: object) -> subprocess.Popen[str]:
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_code(tmp_path: Path) -> None:
-    engine = store._engine(f"sqlite:///{tmp_path / 'migrated.sqlite'}")
+    engine = sqlite.engine_of(f"sqlite:///{tmp_path / 'migrated.sqlite'}")
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         schema.migrate(connection)
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
@@ -67,7 +68,7 @@ def test_the_migrations_make_exactly_the_tables_of_the_code(tmp_path: Path) -> N
 def test_a_first_start_without_alembic_makes_the_same_database_as_the_migrations(
     tmp_path: Path, ledger: Ledger, file: Path
 ) -> None:
-    engine = store._engine(f"sqlite:///{tmp_path / 'migrated.sqlite'}")
+    engine = sqlite.engine_of(f"sqlite:///{tmp_path / 'migrated.sqlite'}")
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         schema.migrate(connection)
     engine.dispose()
@@ -105,7 +106,7 @@ def test_a_ledger_newer_than_the_code_is_refused(ledger: Ledger, file: Path, clo
     with sqlite3.connect(file) as connection:
         connection.execute("update alembic_version set version_num = '9999'")
     connection.close()
-    with pytest.raises(LedgerError, match=r"revision 9999.*up to 0003.*Update MetaLayer.*METALAYER_LEDGER"):
+    with pytest.raises(LedgerError, match=r"revision 9999.*up to 0004.*Update MetaLayer.*METALAYER_LEDGER"):
         Ledger(f"sqlite:///{file}", clock).open()
 
 
@@ -129,7 +130,7 @@ def test_a_file_that_is_no_database_is_refused_with_its_cause(file: Path, clock:
     assert not caught.value.transient
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "postgresql+psycopg2://u:secret@h/d"])
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://u:secret@h/d"])
 def test_a_ledger_that_is_no_file_is_refused_without_telling_its_password(url: str, clock: Clock) -> None:
     with pytest.raises(LedgerError, match="METALAYER_LEDGER") as caught:
         Ledger(url, clock)
@@ -174,7 +175,7 @@ def test_the_size_counts_the_write_ahead_log(ledger: Ledger, file: Path) -> None
 def test_a_ledger_locked_by_another_process_is_a_transient_fault(
     file: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.2)
     with Ledger(f"sqlite:///{file}", clock) as ledger:
         blocker = sqlite3.connect(file, isolation_level=None)
         blocker.execute("begin immediate")
@@ -217,8 +218,10 @@ for n in range(20):
 """
 
 
-def test_processes_that_ask_at_once_on_a_new_ledger_get_one_run_each_wish(file: Path, clock: Clock) -> None:
-    others = [python(ASK, f"sqlite:///{file}") for _ in range(3)]
+def test_processes_that_ask_at_once_on_a_new_ledger_get_one_run_each_wish(
+    ledger_url: str, clock: Clock
+) -> None:
+    others = [python(ASK, ledger_url) for _ in range(3)]
     for other in others:
         assert other.stdin is not None
         other.stdin.write("go\n")
@@ -227,11 +230,55 @@ def test_processes_that_ask_at_once_on_a_new_ledger_get_one_run_each_wish(file: 
     assert len(answers) == 60
     assert len({(n, run_id) for n, run_id, _ in answers}) == 20
     assert sum(created == "True" for _, _, created in answers) == 20
-    with Ledger(f"sqlite:///{file}", clock) as ledger:
+    with Ledger(ledger_url, clock) as ledger:
         assert len(ledger.queued()) == 20
 
 
-def test_threads_share_one_ledger(ledger: Ledger) -> None:
+WORK = """
+sys.stdin.readline()
+from etl.ledger import NewTask
+from etl.model import RunState, TaskState
+ledger.open()
+for n in range(15):
+    ledger.request('master_etl_orchestrator', [f'{sys.argv[2]}_{n}'])
+    ledger.record_tick('master_etl_orchestrator', datetime(2026, 1, 1, 0, n, tzinfo=UTC), 'missed')
+    run = ledger.claim_next()
+    if run:
+        for task in ledger.plan_tasks(run.run_id, [NewTask('a'), NewTask('b')]):
+            ledger.start_task(task)
+            ledger.finish_task(task, TaskState.SUCCEEDED)
+            print(task)
+        ledger.finish_run(run.run_id, RunState.SUCCEEDED)
+"""
+
+
+def test_processes_that_work_at_once_keep_one_running_run_and_ids_of_their_own(
+    ledger_url: str, clock: Clock
+) -> None:
+    others = [python(WORK, ledger_url, n) for n in range(3)]
+    for other in others:
+        assert other.stdin is not None
+        other.stdin.write("go\n")
+        other.stdin.flush()
+    tasks = [line for other in others for line in other.communicate(timeout=120)[0].splitlines()]
+    assert [other.returncode for other in others] == [0, 0, 0]
+    assert len(tasks) == len(set(tasks)) > 0
+    with Ledger(ledger_url, clock) as ledger:
+        runs = ledger.runs(100)
+        assert sorted(run.run_id for run in runs) == list(range(1, 46))
+        assert len(tasks) == sum(len(run.tasks) for run in runs)
+        assert len(ledger.ticks(100)) == 15
+        ended = sorted((run for run in runs if run.finished_at), key=lambda run: run.started_at or clock.now)
+        pairs = pairwise(ended)
+        assert all(a.finished_at and b.started_at and a.finished_at <= b.started_at for a, b in pairs)
+
+
+def test_threads_share_one_ledger(ledger_url: str, clock: Clock) -> None:
+    with Ledger(ledger_url, clock) as ledger:
+        ask_and_claim_at_once(ledger)
+
+
+def ask_and_claim_at_once(ledger: Ledger) -> None:
     def work(n: int) -> bool:
         _, created = ledger.request(MASTER, [f"table_{n % 10}"])
         ledger.active_run()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from etl.errors import LedgerError, UsageError
+from etl.errors import LeaseLost, LedgerError, UsageError
 from etl.ledger import Ledger, NewTask
 from etl.model import (
     RunState,
@@ -29,13 +27,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "ledger.sqlite"
-
-
-@pytest.fixture
-def ledger(file: Path, clock: Clock) -> Iterator[Ledger]:
-    with Ledger(f"sqlite:///{file}", clock) as opened:
+def ledger(ledger_url: str, clock: Clock) -> Iterator[Ledger]:
+    with Ledger(ledger_url, clock) as opened:
         yield opened
 
 
@@ -90,12 +83,11 @@ def test_runs_are_claimed_oldest_first_and_one_at_a_time(ledger: Ledger, clock: 
     assert ledger.claim_next() is None
 
 
-def test_the_database_itself_refuses_two_running_runs(ledger: Ledger, file: Path) -> None:
+def test_the_database_itself_refuses_two_running_runs(ledger: Ledger) -> None:
     ledger.request(MASTER, ())
     ledger.request(GOLD, ())
-    with sqlite3.connect(file) as connection, pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
-        connection.execute("update runs set state = 'running'")
-    connection.close()
+    with pytest.raises(LedgerError, match=r"(?i)unique"), ledger._writing() as connection:
+        connection.exec_driver_sql("update runs set state = 'running'")
 
 
 def test_a_finished_run_keeps_version_error_and_times(ledger: Ledger, clock: Clock) -> None:
@@ -260,3 +252,29 @@ def test_the_last_task_of_each_table_tells_its_state(ledger: Ledger, planned: tu
 def test_a_task_that_does_not_exist_cannot_begin(ledger: Ledger) -> None:
     with pytest.raises(LedgerError, match="no task 5"):
         ledger.start_task(5)
+
+
+CLOSED_BY_ANOTHER = {
+    "start": lambda ledger, task: ledger.start_task(task),
+    "retry": lambda ledger, task: ledger.retry_task(task, "disk busy"),
+    "finish": lambda ledger, task: ledger.finish_task(task, TaskState.SUCCEEDED, 10, "10 rows"),
+    "skip": lambda ledger, task: ledger.skip_task(task, "bronze failed"),
+    "plan": lambda ledger, _: ledger.plan_tasks(1, [NewTask("report")]),
+}
+
+
+@pytest.mark.parametrize("write", CLOSED_BY_ANOTHER.values(), ids=CLOSED_BY_ANOTHER)
+def test_an_engine_that_was_overtaken_reopens_no_task(
+    ledger: Ledger, planned: tuple[int, ...], write: Callable[[Ledger, int], object]
+) -> None:
+    ledger.start_task(planned[1])
+    ledger.interrupt(1, "The process ended while the run was at work.")
+    closed = ledger.run(1)
+    with pytest.raises(LeaseLost, match="Run 1 is interrupted: another engine ended it"):
+        write(ledger, planned[1])
+    assert ledger.run(1) == closed
+
+
+def test_steps_of_a_run_that_does_not_exist_are_refused(ledger: Ledger) -> None:
+    with pytest.raises(LedgerError, match="no run 3"):
+        ledger.plan_tasks(3, [NewTask("report")])
