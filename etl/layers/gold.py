@@ -25,9 +25,7 @@ def build(session: Session, table: Table, names: Mapping[str, str], dialect: str
 
 def select(table: Table, names: Mapping[str, str], dialect: str) -> str:
     """The SELECT that builds a gold table: declared columns in declared order, each cast to its type."""
-    columns = ", ".join(
-        f'cast("{field.name}" as {sql_type(field)}) as "{field.name}"' for field in table.fields
-    )
+    columns = ", ".join(f'{_declared(field, dialect)} as "{field.name}"' for field in table.fields)
     body = read_as(table.sql, tuple(sorted(names.items())), dialect)
     return f"select {columns} from ({body}) as declared"  # noqa: S608
 
@@ -40,13 +38,21 @@ def sql_type(field: Field) -> str:
 
 
 @lru_cache(maxsize=512)
+def _declared(field: Field, dialect: str) -> str:
+    from etl.dialects import condition
+
+    return condition(f'cast("{field.name}" as {sql_type(field)})', dialect)
+
+
+@lru_cache(maxsize=512)
 def read_as(sql: str, names: tuple[tuple[str, str], ...], dialect: str) -> str:
     """A query in DuckDB's dialect with its tables replaced, in the warehouse's dialect."""
-    import sqlglot
     from sqlglot import exp
 
+    from etl.dialects import parsed, query
+
     wanted = dict(names)
-    tree = sqlglot.parse_one(sql, dialect="duckdb")
+    tree = parsed(sql, dialect)
     for found in list(tree.find_all(exp.Table)):
         logical = f"{found.db}.{found.name}"
         if logical in wanted:
@@ -58,4 +64,4 @@ def read_as(sql: str, names: tuple[tuple[str, str], ...], dialect: str) -> str:
     for column in tree.find_all(exp.Column):  # `silver.sales_clean.quantity`: the alias has no schema
         if f"{column.text('db')}.{column.table}" in wanted:
             column.set("db", None)
-    return tree.sql(dialect=dialect)
+    return query(tree, dialect)

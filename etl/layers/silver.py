@@ -109,7 +109,8 @@ def _compiled(contract: Contract, parents: tuple[Parent, ...], dialect: str) -> 
 @cache
 def _code() -> str:
     """What the statements depend on beside the contract."""
-    phrases = [HERE / f"{name}.py" for name in ("expressions", "amounts", "days", "formats")]
+    modules = ("expressions", "amounts", "days", "formats", "dialects", "postgres_words")
+    phrases = [HERE / f"{name}.py" for name in modules]
     own = [*phrases, HERE / "layers" / "silver.py", HERE / "layers" / "silver_sql.py"]
     return fingerprint_of(own, ("ibis-framework", "sqlglot"))
 

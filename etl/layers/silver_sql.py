@@ -11,10 +11,12 @@ from ibis.expr import types as ir
 
 from etl import expressions as phrases
 from etl.declared import Column, Contract, ForeignKey, Rule, Severity
+from etl.dialects import POSTGRES, condition, once, speedy
 from etl.layers.silver import LIVE, PLACE, REPEATED, TYPED, VERSIONS, Parent, SilverSQL
 
 BITS_PER_COLUMN = 60  # reasons that fit one whole-number column with room for the sign
 SQL_BITS = "_broken_sql_"
+VALUED = "_valued"
 PLACE_KINDS = {"_batch_id": "string", "_row_number": "int64", "_correction": "int32"}
 
 
@@ -31,7 +33,9 @@ def compile_silver(contract: Contract, parents: Sequence[Parent], dialect: str) 
         "quarantined": shaped.quarantined(),
     }
     rendered = {name: _render(expression, dialect) for name, expression in statements.items()}
-    rendered["typed"] = _with_sql_rules(rendered["typed"], shaped.sql_rules)
+    if dialect == POSTGRES:
+        rendered["typed"] = once(rendered["typed"], VALUED, _render(shaped.valued, dialect))
+    rendered["typed"] = _with_sql_rules(rendered["typed"], shaped.sql_rules, dialect)
     amounts = tuple((c.name, _amount(c, dialect)) for c in contract.columns if c.amount)
     return SilverSQL(
         **rendered,
@@ -40,6 +44,18 @@ def compile_silver(contract: Contract, parents: Sequence[Parent], dialect: str) 
         valid=" and ".join(f'"{bits}" = 0' for bits in shaped.bit_names()),
         orphan_reasons=tuple(_unknown(reference) for reference in contract.references),
     )
+
+
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
+def bytewise(text: str) -> str:
+    """A text that sorts by its bytes; `etl.dialects` has the words for it."""
+    raise NotImplementedError
+
+
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
+def array_remove(reasons: list[str], gone: str) -> list[str]:
+    """PostgreSQL's own, many times cheaper than a query over the elements."""
+    raise NotImplementedError
 
 
 class _Shape:
@@ -51,8 +67,10 @@ class _Shape:
         self.parents = parents
         self.columns = contract.columns
         self.sql_rules = [rule for rule in contract.rules if rule.severity is Severity.QUARANTINE]
-        self._valued = self._with_values()
-        self.rules = self._all_rules(self._valued)
+        self.valued = self._with_values()
+        # Ibis merges selects as it likes; on PostgreSQL values stand apart, so that no rule computes one again.
+        self._judged = ibis.table(self.valued.schema(), name=VALUED) if dialect == POSTGRES else self.valued
+        self.rules = self._all_rules(self._judged)
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -118,8 +136,15 @@ class _Shape:
             chunk = self.rules[start : start + BITS_PER_COLUMN]
             flags = [ibis.ifelse(broken, 1 << i, 0).cast("int64") for i, (_, broken) in enumerate(chunk)]
             bits[_bits(start)] = reduce(add, flags, ibis.literal(0, "int64"))
-        values = [column.name for column in self.columns]
-        return self._valued.select(*values, *PLACE, "_batch_seq", **bits)
+        values = {column.name: self._kept(column) for column in self.columns}
+        return self._judged.select(
+            **values, **{name: self._judged[name] for name in (*PLACE, "_batch_seq")}, **bits
+        )
+
+    def _kept(self, column: Column) -> ir.Value:
+        """The typed value; a text in the order of its bytes from here on, whatever the database's own order is."""
+        value = self._judged[column.name]
+        return bytewise(value) if self.dialect == POSTGRES and value.type().is_string() else value
 
     def _typed_table(self) -> ir.Table:
         columns = {column.name: phrases.type_of(column) for column in self.columns}
@@ -218,6 +243,8 @@ class _Shape:
             )
             for i, rule in enumerate(self.sql_rules)
         ]
+        if self.dialect == POSTGRES:
+            return array_remove(ibis.array(said), ibis.null("string"))
         return ibis.array(said).filter(lambda reason: reason.notnull())
 
 
@@ -249,19 +276,21 @@ def _bits(start: int) -> str:
 
 
 def _render(expression: ir.Table, dialect: str) -> str:
-    return str(ibis.to_sql(expression, dialect=dialect))
+    return speedy(str(ibis.to_sql(expression, dialect=dialect)), dialect)
 
 
-def _with_sql_rules(typed: str, rules: Sequence[Rule]) -> str:
+def _with_sql_rules(typed: str, rules: Sequence[Rule], dialect: str) -> str:
     """The typed rows with one more column of bits, for conditions that the contract gives as SQL."""
     if not rules:
         return typed
     columns = []
     for start in range(0, len(rules), BITS_PER_COLUMN):
         chunk = rules[start : start + BITS_PER_COLUMN]
-        flags = [f"case when ({rule.broken_when}) then {1 << i} else 0 end" for i, rule in enumerate(chunk)]
+        said = [condition(rule.broken_when, dialect) for rule in chunk]
+        flags = [f"case when ({broken}) then {1 << i} else 0 end" for i, broken in enumerate(said)]
         columns.append(f'cast({" + ".join(flags)} as bigint) as "{_sql_bits(start)}"')
-    return f"select typed.*, {', '.join(columns)} from ({typed}) as typed"  # noqa: S608
+    apart = " offset 0" if dialect == POSTGRES else ""
+    return f"select typed.*, {', '.join(columns)} from ({typed}{apart}) as typed"  # noqa: S608
 
 
 def _amount(column: Column, dialect: str) -> str:
