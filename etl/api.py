@@ -12,17 +12,65 @@ from typing import Any
 import anyio
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from etl.calls import error_to_plain, perform
-from etl.errors import MetaLayerError, UsageError
+from etl.errors import MetaLayerError, SettingsError, UsageError
+from etl.exposure import listening, require_allowed
+from etl.settings import read_settings
 
 MOST_BYTES = 64_000_000  # an edited export of quarantine goes through here; who calls has the secret
 READY_SECONDS = 5.0
 PARTS = ("engine", "ledger", "warehouse")
 USAGE = 2  # the exit code of errors that the asker made
 log = logging.getLogger("metalayer.api")
+
+
+class Threshold:
+    """Lets nobody in while the server listens where others are and nobody allowed that.
+
+    `up` refuses before it starts; this holds for every other way to start the server, which may bind late.
+    """
+
+    def __init__(self, app: ASGIApp, process: ModuleType) -> None:
+        self._app = app
+        self._process = process
+        self._allowed: set[str] = set()
+        self._told = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        try:
+            if scope["type"] in ("http", "websocket"):
+                self._look(scope)
+        except SettingsError as refusal:
+            self._tell(refusal)
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+            else:
+                await PlainTextResponse(f"{refusal}\n", 403)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _look(self, scope: Scope) -> None:
+        """Raises SettingsError. Each address is looked at once: settings hold for the life of a process."""
+        server = scope.get("server")
+        came_by = (
+            server[0] if server and server[1] is not None else "localhost"
+        )  # a socket in the file system
+        if came_by in self._allowed:
+            return
+        open_at = require_allowed([came_by, *listening()], read_settings)
+        self._process.open_to_anyone = bool(open_at)  # type: ignore[attr-defined]
+        self._allowed.add(came_by)
+
+    def _tell(self, refusal: SettingsError) -> None:
+        """Once, to whoever started the server."""
+        if not self._told:
+            log.error("Nobody is let in: %s", refusal)
+        self._told = True
 
 
 class BodyTooLargeError(Exception):

@@ -23,6 +23,7 @@ class Living(ModuleType):
     service: Service | None
     problem: MetaLayerError | None
     secret: str | None
+    open_to_anyone: bool  # whether others reach this server and nobody asks who they are
     host: Any
     lock: threading.RLock
 
@@ -36,7 +37,14 @@ def process() -> Living:
     with _lock:
         if _NAME not in sys.modules:
             living = Living(_NAME)
-            living.__dict__.update(service=None, problem=None, secret=None, host=None, lock=threading.RLock())
+            living.__dict__.update(
+                service=None,
+                problem=None,
+                secret=None,
+                open_to_anyone=False,
+                host=None,
+                lock=threading.RLock(),
+            )
             sys.modules[_NAME] = living
         return cast("Living", sys.modules[_NAME])
 

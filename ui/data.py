@@ -50,6 +50,11 @@ def startup_problem() -> Exception | None:
     return process.startup_problem()
 
 
+def is_open_to_anyone() -> bool:
+    """Whether the server is reached from other machines and asks nobody who they are."""
+    return process.process().open_to_anyone
+
+
 def workspace() -> Workspace:
     """Which workspace this is, and what is published in it."""
     return living().workspace()

@@ -55,6 +55,8 @@ def frame() -> None:
     logo = (assets / "logo.svg").read_text().replace("#14181F", colour("text", charts.theme()))
     st.logo(logo, size="large", icon_image=logo)
     widgets.style()
+    if data.is_open_to_anyone():
+        widgets.banner("warned", "lock_open", words.OPEN_TO_ANYONE)
     state.show_toasts()
 
 

@@ -152,6 +152,15 @@ def verdict(state: str, say: str, why: str = "", reasons: Sequence[str] = ()) ->
     )
 
 
+def banner(state: str, symbol: str, say: str) -> None:
+    """One line above a page that holds for all of them."""
+    tone = look(state).tone
+    st.html(
+        f'<div class="ml banner" role="note" style="background:var(--{tone}-bg)">'
+        f"{icon(symbol, tone)}<span>{escape(say)}</span></div>"
+    )
+
+
 def problem(fault: Exception) -> None:
     """What is wrong, in the error's own words, and what to do next."""
     message, _, rest = str(getattr(fault, "message", fault)).partition("\n")

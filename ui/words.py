@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from etl.model import Run, Task
 
 SYNTHETIC = "Synthetic data"
+OPEN_TO_ANYONE = "Anyone who can reach this address can see the data and start runs."
 DIRTY_SAMPLE = "the dirty sample"
 NOT_PUBLISHED = "Nothing is published yet"
 NO_TABLES = "Add a contract to contracts/ or a file to gold/, then start again."

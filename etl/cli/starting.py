@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from etl.errors import SettingsError, UsageError
+from etl.exposure import WARNING, require_allowed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from etl.cli.running import Context
     from etl.settings import Settings
-
-EXPOSED = """\
-WARNING: {host} can be reached from other machines. Whoever opens the page sees the data and can start runs.
-         Only do this in a network you trust; 127.0.0.1 (the default) keeps it on this machine."""
 
 
 def up(context: Context) -> NoReturn:
@@ -28,12 +24,13 @@ def up(context: Context) -> NoReturn:
     app = settings.root / "app.py"
     _refuse_second(settings)
     _require_free(host, port)
+    open_at = require_allowed([host], lambda: settings)
     url = f"http://{_named(host)}:{port}"
     output.say(f"Workspace: {'sample (synthetic data)' if settings.sample else 'your own'}")
     output.say(f"  files arrive in  {settings.landing}")
     output.say(f"  state is kept in {settings.state}")
-    if not _is_loopback(host):
-        output.say(EXPOSED.format(host=host))
+    for address in open_at:
+        output.say(WARNING.format(host=address))
     output.say(f"Starting the dashboard and the engine: {url} (Ctrl-C stops both)")
     if output.as_json:
         output.document({"url": url, "pid": os.getpid(), "sample": settings.sample})
@@ -82,13 +79,6 @@ def _require_free(host: str, port: int) -> None:
             f"{_named(host)}:{port} cannot be listened on: {fault.strerror or fault}.",
             f"Take another port: ./metalayer up --port {port + 1 if port < 65_535 else 8501}",  # noqa: PLR2004
         ) from fault
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _named(host: str) -> str:
