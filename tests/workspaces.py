@@ -11,6 +11,7 @@ from etl.model import Run
 from etl.service import Service, open_service
 from etl.settings import ROOT, Settings
 from etl.tools import Retry
+from tests.warehouses import NOW
 
 QUICK = Retry(attempts=3, first_wait_seconds=0.01, longest_wait_seconds=0.05)
 
@@ -24,13 +25,14 @@ def workspace(folder: Path, *, sample: bool = False) -> Settings:
     if not sample:
         for system in ("crm", "erp"):
             (landing / system).mkdir(parents=True, exist_ok=True)
+    warehouse, ledger = NOW.urls(state)
     return Settings(
         root=ROOT,
         project=project,
         landing=landing,
         state=state,
-        warehouse=f"duckdb:///{state / 'warehouse.duckdb'}",
-        ledger=f"sqlite:///{state / 'ledger.sqlite'}",
+        warehouse=warehouse,
+        ledger=ledger,
         sample=sample,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 
@@ -13,6 +13,7 @@ from etl.database import engine_of, faults, sqlstate
 from etl.declared import Contract
 from etl.errors import MetaLayerError, WarehouseError, WarehouseUnavailable
 from etl.facts import Rows
+from etl.postgres_functions import functions
 from etl.settings import Settings
 from etl.warehouse import Session
 from etl.warehouse import bookkeeping as books
@@ -20,7 +21,7 @@ from etl.warehouse.naming import ASIDE, CUT, PUT, literal, quoted
 from etl.warehouse.postgres_bronze import PostgresBronze
 from etl.warehouse.postgres_held import OPTIONS
 from etl.warehouse.postgres_session import PostgresSession
-from etl.warehouse.postgres_sql import PLACE, SCHEMAS, aside, bound, named, short, typed
+from etl.warehouse.postgres_sql import PLACE, SCHEMAS, aside, named, short, typed
 from etl.warehouse.reading import Reading
 from etl.warehouse.writing import newest
 
@@ -90,6 +91,7 @@ class PostgresWarehouse(PostgresBronze, Reading):
                 session.run(f"select pg_advisory_xact_lock({PREPARING})")
                 for schema in SCHEMAS:
                     session.run(f"create schema if not exists {schema}")
+                session.run(functions())
                 for table, columns in books.TABLES.items():
                     self._make_book(session, table, typed(columns))
                 session.run("commit")
@@ -184,7 +186,7 @@ class PostgresWarehouse(PostgresBronze, Reading):
 
     def _switch(self, session: Session, table: str) -> None:
         """The rows of the build take the place of those of the table; the first build becomes the table."""
-        assert isinstance(session, PostgresSession)  # noqa: S101 - for mypy: its own sessions alone come here
+        session = cast("PostgresSession", session)  # its own ones alone come here
         new, stands = aside(table), named(table)
         columns, before = session.columns(new) or {}, session.columns(stands)
         if before is None:
@@ -242,7 +244,7 @@ class PostgresWarehouse(PostgresBronze, Reading):
 
     def _merge(self, session: Session, table: str) -> None:
         """What was cut leaves the table, what was put comes in; the view that showed both goes."""
-        assert isinstance(session, PostgresSession)  # noqa: S101 - for mypy: its own sessions alone come here
+        session = cast("PostgresSession", session)  # its own ones alone come here
         cut, put, stands = aside(table, CUT), aside(table, PUT), named(table)
         session.run(f"drop view {aside(table)}")
         if session.rows(f"select 1 from {cut} limit 1"):
@@ -290,10 +292,10 @@ class PostgresWarehouse(PostgresBronze, Reading):
         try:
             session.run(f"set local statement_timeout = {int(QUERY_SECONDS * 1000)}")
             session.run("set local cursor_tuple_fraction = 1.0")
-            with faults(self.address), connection.driver_connection.cursor(name="asked") as cursor:
-                cursor.execute(bound(sql) if params else sql, list(params) or None)
-                found = cursor.fetchmany(limit + 1)
-                described = cursor.description or ()
+            session.run(f"declare asked no scroll cursor for {sql}", params)
+            with faults(self.address), connection.driver_connection.cursor() as cursor:
+                cursor.execute(f"fetch forward {int(limit) + 1} from asked")
+                found, described = cursor.fetchall(), cursor.description or ()
         except WarehouseUnavailable as fault:
             if sqlstate(fault.__cause__ or fault) != "57014":
                 raise

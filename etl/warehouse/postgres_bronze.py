@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 from etl.declared import Contract
 from etl.errors import WarehouseError
@@ -91,7 +92,7 @@ class PostgresBronze(PostgresHeld, Writing):
 
     def _keep_records(self, session: Session, batch: Batch, landing: Landing, contract: Contract) -> None:
         """The rows of the file take the place of those that the batch had."""
-        assert isinstance(session, PostgresSession)  # noqa: S101 - for mypy: its own sessions alone come here
+        session = cast("PostgresSession", session)  # its own ones alone come here
         table, columns = f"bronze.{contract.bronze_table}", list(landing.columns)
         if batch.revision:
             session.run(f"delete from {named(table)} where _batch_id = ?", [batch.batch_id])

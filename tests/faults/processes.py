@@ -32,6 +32,8 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
         "METALAYER_STATE": str(settings.state),
         "PYTHONPATH": str(settings.root),
     }
+    if settings.on_postgres:
+        places |= {"METALAYER_WAREHOUSE": settings.warehouse, "METALAYER_LEDGER": settings.ledger}
     return ours | places | more
 
 
