@@ -30,6 +30,7 @@ ADMIN = "postgres"
 ADMIN_PASSWORD = "of the tests"
 TEMPLATE = "test_template"
 START_TRIES = 20
+PREFIX = "metalayer-pg-"
 # The disk is not waited for, but each commit is written: it outlives a kill of the server, though no power cut.
 FAST = {"fsync": "off", "full_page_writes": "off"}
 # The first of these that the binaries and the machine know: names in capitals then sort otherwise than in Python,
@@ -117,15 +118,8 @@ class Server:
 
     def kill(self) -> None:
         """Kill it with all its processes, as a power cut would end it (what the disk has not, is another matter)."""
-        try:
-            postmaster = psutil.Process(self.pid())
-            family = [postmaster, *postmaster.children(recursive=True)]
-        except (FileNotFoundError, psutil.NoSuchProcess):
-            return
-        for process in family:
-            with suppress(psutil.NoSuchProcess):
-                process.send_signal(signal.SIGKILL)
-        _wait_for_the_end_of(family)
+        with suppress(FileNotFoundError, psutil.NoSuchProcess):
+            _kill_family(psutil.Process(self.pid()))
 
     def pid(self) -> int:
         """Of the postmaster. Raises FileNotFoundError when it has been stopped."""
@@ -292,7 +286,9 @@ def running_server(
     without one it lives in memory. `settings` are given to the server as `-c`.
     """
     own = folder is None
-    place = folder or Path(tempfile.mkdtemp(prefix="metalayer-pg-", dir=_memory()))
+    if own:
+        sweep()
+    place = folder or Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=_memory()))
     try:
         server = Server(place, binaries, settings=settings, durable=durable, scram=scram)
         server.create()
@@ -305,6 +301,31 @@ def running_server(
     finally:
         if own:
             shutil.rmtree(place, ignore_errors=True)
+
+
+def sweep() -> None:
+    """End and remove what test processes that were killed have left: nobody else would."""
+    for place in Path(_memory() or tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        owner = place.name.removeprefix(PREFIX).partition("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            _end_server_in(place)
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _end_server_in(place: Path) -> None:
+    """Its process is known by the data folder it was started with, however old the file with its number is."""
+    with suppress(OSError, ValueError, IndexError, psutil.Error):
+        postmaster = psutil.Process(int((place / "data" / "postmaster.pid").read_text().split()[0]))
+        if str(place / "data") in postmaster.cmdline():
+            _kill_family(postmaster)
+
+
+def _kill_family(postmaster: psutil.Process) -> None:
+    family = [postmaster, *postmaster.children(recursive=True)]
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGKILL)
+    _wait_for_the_end_of(family)
 
 
 def _memory() -> str | None:

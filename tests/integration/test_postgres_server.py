@@ -76,6 +76,26 @@ def test_nothing_is_left_behind():
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
+ABANDONED = """
+import os, signal
+from tests.postgres import running_server
+with running_server() as server:
+    print(server.pid(), server.folder, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_server_of_a_killed_test_is_ended_by_the_next():
+    command = [sys.executable, "-c", ABANDONED]
+    left = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    pid, folder = left.stdout.split()
+    assert psutil.pid_exists(int(pid))
+    with running_server() as server:
+        assert server.is_up()
+        assert not psutil.pid_exists(int(pid)) or psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE
+        assert not Path(folder).exists()
+
+
 def test_without_binaries_a_test_fails_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv(OTHER_BINARIES, str(tmp_path))
     with pytest.raises(pytest.fail.Exception, match="holds no initdb"):
