@@ -21,11 +21,24 @@ create or replace function bronze._double(given numeric) returns double precisio
 language sql {ALIKE} return case
     when abs(given) <= 900719925474 and scale(given) <= 4 or scale(given) = 0
         or abs(given) * 10::numeric ^ scale(given) <= 9007199254740992 then given::double precision
-    else trunc(given * 10::numeric ^ scale(given))::double precision / 10::double precision ^ scale(given)
+    else trunc(given)::double precision
+        + trunc((given - trunc(given)) * 10::numeric ^ scale(given))::double precision / 10::double precision ^ scale(given)
 end;
 """
-"""DuckDB divides the digits of a decimal, as a double, by a power of ten. That is the nearest double as long as the
-digits are below 2^53; above, it may be its neighbour."""
+"""DuckDB divides the digits of a decimal by a power of ten where a double holds them all (below 2^53), which gives the
+nearest double, as PostgreSQL does; above, it adds up what stands before and after the point."""
+
+_AVERAGE = f"""
+create or replace function bronze._average(total double precision, many bigint) returns double precision
+language sql {ALIKE} return total / nullif(many, 0);
+
+create or replace function bronze._average(total numeric, many bigint) returns double precision
+language sql {ALIKE} return ((total + 0e-30) / nullif(many, 0))::double precision;
+
+create or replace function bronze._average(total bigint, many bigint) returns double precision
+language sql {ALIKE} return ((total + 0e-30) / nullif(many, 0))::double precision;
+"""
+"""The nearest double to the exact quotient; without the zeros PostgreSQL would give 16 digits of it."""
 
 _ROUNDED = f"""
 create or replace function bronze._rounded(given double precision) returns double precision
@@ -115,7 +128,14 @@ def functions() -> str:
     Two that run at once disturb each other: hold the lock under which the warehouse is prepared.
     """
     return "".join(
-        (_DOUBLE, _ROUNDED, _AS_DECIMAL, _AS_TEXT, *(_case_function(case) for case in ("upper", "lower")))
+        (
+            _DOUBLE,
+            _AVERAGE,
+            _ROUNDED,
+            _AS_DECIMAL,
+            _AS_TEXT,
+            *(_case_function(case) for case in ("upper", "lower")),
+        )
     )
 
 

@@ -31,13 +31,16 @@ def as_double(value: exp.Expr) -> exp.Expr:
 
 
 def averages(tree: exp.Expr) -> None:
-    """DuckDB's average of decimals: the exact sum as a double, divided by the count."""
+    """DuckDB's average of decimals: the exact sum as a double, divided by the count. With a filter or a window it
+    divides first, and rounds once.
+    """
     for node in list(tree.find_all(exp.Avg)):
         whole: exp.Expr = node
         while isinstance(whole.parent, exp.Filter | exp.Window) and whole.arg_key == "this":
             whole = whole.parent
-        counted = exp.Div(this=_with(whole, exp.Sum), expression=_with(whole, exp.Count))
-        whole.replace(exp.paren(counted, copy=False))
+        total, count = _with(whole, exp.Sum), _with(whole, exp.Count)
+        divided = exp.Div(this=total, expression=count) if whole is node else ours("average", total, count)
+        whole.replace(exp.paren(divided, copy=False))
 
 
 def _with(whole: exp.Expr, kind: type[exp.Sum | exp.Count]) -> exp.Expr:
@@ -81,19 +84,28 @@ def _trimmed(node: exp.Expr) -> exp.Expr:
     return node
 
 
+def _part_of_text(node: exp.Expr) -> exp.Expr:
+    """Of less than no signs nothing is left, where PostgreSQL has an error; other starts than 1 are refused then."""
+    length = node.args.get("length")
+    if length is not None and not isinstance(length, exp.Literal):
+        node.set(
+            "length",
+            exp.cast(exp.Greatest(this=length, expressions=[exp.Literal.number(0)]), "int", copy=False),
+        )
+    return node
+
+
 def _length(node: exp.Expr) -> exp.Expr:
     return exp.cast(node, "bigint", copy=False)
 
 
 def _like(node: exp.Expr) -> exp.Expr:
     """A backslash is a sign like others in DuckDB, unless the query says what escapes."""
+    said_otherwise = isinstance(node.parent, exp.Escape)
     if isinstance(node, exp.ILike):
-        node = exp.Like(this=ours("lower", node.this), expression=ours("lower", node.expression))
-    return (
-        node
-        if isinstance(node.parent, exp.Escape)
-        else exp.Escape(this=node, expression=exp.Literal.string(""))
-    )
+        both = {"this": ours("lower", node.this), "expression": ours("lower", node.expression)}
+        node = exp.Like(**node.args | both)
+    return node if said_otherwise else exp.Escape(this=node, expression=exp.Literal.string(""))
 
 
 def _joined(node: exp.Expr) -> exp.Expr:
@@ -185,7 +197,7 @@ def _chosen(node: exp.Expr) -> exp.Expr:
 
 _RULES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.Div: _divided, exp.Round: _rounded, exp.Sqrt: _of_doubles, exp.Ln: _of_doubles, exp.Exp: _of_doubles,
-    exp.Pow: _of_doubles, exp.Upper: _letters, exp.Lower: _letters, exp.Trim: _trimmed, exp.Length: _length,
+    exp.Pow: _of_doubles, exp.Upper: _letters, exp.Lower: _letters, exp.Trim: _trimmed, exp.Length: _length, exp.Substring: _part_of_text,
     exp.Like: _like, exp.ILike: _like, exp.DPipe: _joined, exp.Concat: _strung, exp.TimestampTrunc: _cut,
     exp.DateTrunc: _cut, exp.Extract: _extracted, exp.Year: _named_part, exp.Quarter: _named_part,
     exp.Month: _named_part, exp.Day: _named_part, exp.Cast: _cast, exp.Literal: _literal, exp.Case: _either,

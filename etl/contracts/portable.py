@@ -35,15 +35,20 @@ class SqlFault(Exception):
 
 _FUNCTIONS: tuple[type[exp.Expr], ...] = (
     exp.And, exp.Or, exp.Xor, exp.Not, exp.Case, exp.If, exp.Cast, exp.Coalesce, exp.Nullif, exp.Greatest,
-    exp.Least, exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.StddevSamp, exp.StddevPop, exp.Stddev,
-    exp.Variance, exp.VariancePop, exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist,
+    exp.Least, exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist,
     exp.Ntile, exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.Abs, exp.Round, exp.Floor, exp.Ceil,
     exp.Sqrt, exp.Pow, exp.Ln, exp.Exp, exp.Sign, exp.Lower, exp.Upper, exp.Trim, exp.Length,
     exp.Substring, exp.Concat, exp.Replace, exp.TimestampTrunc, exp.DateTrunc, exp.Extract, exp.Year,
     exp.Month, exp.Day, exp.Quarter, exp.Exists,
 )  # fmt: skip
 _EXTRACTED = {"YEAR", "QUARTER", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"}
+_DEVIATION = (
+    "Its last digits depend on the order of the rows; write it out with sum( ) and count(*) of decimals."
+)
 _HINTS = {
+    **dict.fromkeys(
+        ("STDDEV", "STDDEV_SAMP", "STDDEV_POP", "VARIANCE", "VAR_SAMP", "VAR_POP", "VARIANCE_POP"), _DEVIATION
+    ),
     "ARG_MAX": "Use row_number() over (partition by … order by …) and keep the first row.",
     "ARG_MIN": "Use row_number() over (partition by … order by …) and keep the first row.",
     "ANY_VALUE": "Say which one: min(…) or max(…).",
@@ -167,8 +172,19 @@ def _of_clause(node: exp.Expr) -> Iterator[Fault]:
         yield _without_counterpart(
             node, f"extract({node.name.lower()} …)", "Use year, quarter, month, day or a time part."
         )
+    if isinstance(node, exp.Substring) and not _from_the_front(node):
+        hint = "Give the start as a number from 1 on; with another start than 1 the length too."
+        yield _without_counterpart(node, "substring from a place that is computed, 0 or from the end", hint)
     if isinstance(node, exp.IgnoreNulls | exp.RespectNulls):
         yield _without_counterpart(node, "ignore nulls", "Filter the NULLs in a CTE.")
+
+
+def _from_the_front(node: exp.Substring) -> bool:
+    """Whether a part of a text begins where both databases begin to count, and has no length below nothing."""
+    start, length = (node.args.get(name) for name in ("start", "length"))
+    if start is None or not isinstance(start, exp.Literal) or start.name in {"", "0"}:
+        return False
+    return length is None or isinstance(length, exp.Literal) or start.name == "1"
 
 
 def _takes_all(node: exp.Expr) -> bool:
