@@ -56,7 +56,7 @@ metalayer() { compose exec -T app python -P -m etl "$@"; }
 # The status code of an address of the app; 000 where nobody answers.
 http() { curl --noproxy '*' --silent --output /dev/null --max-time 10 --write-out '%{http_code}' "http://127.0.0.1:${2:-$PORT}$1" || true; }
 ready() { [ "$(http /readyz)" = 200 ]; }
-not_ready() { [ "$(http /readyz)" != 200 ]; }
+sql() { compose exec -T --user postgres database psql --username=metalayer --no-align --tuples-only --command="$1" </dev/null; }
 loaded() { [ "$(figures 2>/dev/null | head -n 1)" = "ready True" ]; }
 healthy() { [ "$(health "$1")" = healthy ]; }
 restarted() { [ "$(docker inspect --format '{{.RestartCount}}' "$(container database)")" -gt "$1" ]; }
@@ -123,6 +123,8 @@ try_start() {
   before=$(figures)
   expect "the sample's verdict" "ready True" "$(head -n 1 <<<"$before")"
   sed -n '2,$s/^/    /p' <<<"$before"
+  expect "rows of silver.sales_clean, asked of the database itself" "$(sed -n 's/^silver.sales_clean //p' <<<"$before")" \
+    "$(sql 'select count(*) from silver.sales_clean' 2>&1)"
 }
 
 try_walls() {

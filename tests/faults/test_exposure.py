@@ -62,6 +62,7 @@ def test_up_refuses_an_address_that_others_reach(tmp_path: Path, host: str) -> N
     assert refused.code == 2
     assert f"{host} can be reached from other machines" in refused.err
     assert TO_SET in refused.err
+    assert "Starting" not in refused.err, "said before anything is begun"
     assert not settings.state.exists()
 
 

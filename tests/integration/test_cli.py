@@ -18,7 +18,6 @@ from pathlib import Path
 
 import pytest
 
-from etl.cli.starting import _is_loopback
 from etl.generate import Recipe, generate
 from etl.settings import ROOT, Settings
 from tests.commands import Ended, command, environment
