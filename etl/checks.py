@@ -136,9 +136,8 @@ class Examiner:
 
 def sampled(session: Session, sql: str) -> tuple[dict[str, Any], ...]:
     """The first failing rows of a query, as JSON says them."""
-    rows = session.rows(
-        f"select cast(to_json(failing) as varchar) from ({sql}) as failing limit {SAMPLE_ROWS}"
-    )  # noqa: S608
+    shown = f"select cast(to_json(failing) as varchar) from ({sql}) as failing limit {SAMPLE_ROWS}"  # noqa: S608
+    rows = session.rows(shown)
     return tuple(json.loads(row[0]) for row in rows)
 
 

@@ -40,7 +40,7 @@ def engine_of(
     """An engine whose connections are asked for a sign of life before use.
 
     `name` is what the server shows of a connection (application_name); `options` are settings of each session, such
-    as `search_path` or `lock_timeout`.
+    as `search_path` or `lock_timeout`. A `pool_size` of 0 keeps no connection.
     """
     given = {
         "application_name": name,
@@ -58,14 +58,9 @@ def engine_of(
     made = sa.make_url(url)
     if secret is not None:
         made = made.set(password=secret)
+    pool = {"pool_size": pool_size, "max_overflow": 32} if pool_size else {"poolclass": sa.NullPool}
     return sa.create_engine(
-        made,
-        connect_args=given,
-        pool_pre_ping=True,
-        pool_size=pool_size,
-        max_overflow=32,
-        hide_parameters=True,
-        **more,
+        made, connect_args=given, pool_pre_ping=bool(pool_size), hide_parameters=True, **pool, **more
     )
 
 

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from etl.errors import MetaLayerError
+from etl.errors import MetaLayerError, WarehouseUnavailable
 from etl.execution import Ended, Execution
 from etl.model import Run, RunState
 from etl.tools import Tools
 
 POLL_SECONDS = 0.25
+PATIENCE_SECONDS = 5.0  # with a task, before it is broken off
+BREAKING_OFF = 3  # tries, a second each
 
 
 class Engine:
@@ -25,8 +27,11 @@ class Engine:
         logs: Path,
         before_run: Callable[[], None] = lambda: None,
         after_run: Callable[[Run], None] = lambda run: None,
+        may_work: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`may_work` tells whether this process holds the lease."""
         self.tools = tools
+        self._may_work = may_work
         self._before_run = before_run
         self._after_run = after_run
         self._logs = logs
@@ -35,16 +40,27 @@ class Engine:
         self._working = threading.Lock()
         self._thread: threading.Thread | None = None
         self._end: tuple[int, RunState, str, int | None] | None = None  # of the last run, until it is written
+        self.interrupted: tuple[Run, ...] = ()  # runs that the engine before this one left unfinished
 
     def take_over(self) -> int:
         """Prepare the warehouse, take the fencing number, and end what an earlier engine left unfinished."""
-        self.tools.warehouse.prepare(list(self.tools.catalog.contracts.values()))
-        fence = self.tools.warehouse.take_fence()
-        self._reconcile()
+        if not self._working.acquire(timeout=PATIENCE_SECONDS):
+            raise WarehouseUnavailable("A run of before is still being broken off.", "It is tried again.")
+        try:
+            self.tools.warehouse.prepare(list(self.tools.catalog.contracts.values()))
+            fence = self.tools.warehouse.take_fence()
+            self.interrupted = self._reconcile()
+            self._stopping.clear()
+        finally:
+            self._working.release()
         return fence
 
-    def _reconcile(self) -> None:
-        """The ledger is a copy: a run that published silver or gold has succeeded, any other unfinished one not."""
+    def _reconcile(self) -> tuple[Run, ...]:
+        """The ledger is a copy: a run that published silver or gold has succeeded, any other unfinished one not.
+
+        Returns those that were interrupted.
+        """
+        interrupted = []
         with self.tools.warehouse.session() as session:
             published = dict(
                 session.rows(
@@ -60,20 +76,33 @@ class Engine:
                 self.tools.ledger.mark_succeeded(run.run_id, int(published[run.run_id]))
             else:
                 self.tools.ledger.interrupt(run.run_id, "The process ended while the run was at work.")
+                interrupted.append(run)
         self.tools.ledger.raise_run_ids(int(highest))
+        return tuple(interrupted)
 
     def start(self) -> None:
         """Work on queued runs in a thread of its own until `stop`."""
+        self._stopping.clear()
         self._thread = threading.Thread(target=self._loop, name="metalayer-engine", daemon=True)
         self._thread.start()
 
-    def stop(self, patience_seconds: float = 20.0) -> None:
-        """Ask a running run to end at its next task, and wait for it."""
+    def stop(self, patience_seconds: float = PATIENCE_SECONDS) -> bool:
+        """Let a running task end; one that takes longer is broken off and rolled back. True when all has ended."""
         self._stopping.set()
         self._wake.set()
-        if self._thread is not None:
-            self._thread.join(patience_seconds)
-            self._thread = None
+        thread = self._thread
+        if thread is None:
+            return True
+        thread.join(patience_seconds)
+        for _ in range(BREAKING_OFF):
+            if not thread.is_alive():
+                break
+            self.tools.warehouse.interrupt()  # again: the first may have come between two statements
+            thread.join(1.0)
+        if thread.is_alive():
+            return False
+        self._thread = None
+        return True
 
     @property
     def alive(self) -> bool:
@@ -91,12 +120,12 @@ class Engine:
                 worked = self.work_one()
             except MetaLayerError as fault:  # the ledger is out of reach for now: /readyz tells; tried again
                 if str(fault) != told:
-                    self._log(told := str(fault))
+                    self.log(told := str(fault))
                 worked = None
             except (
                 Exception
             ):  # a fault of ours must not leave an engine that looks alive and never works again
-                self._log(traceback.format_exc())
+                self.log(traceback.format_exc())
                 worked = None
             if worked is None:
                 self._wake.wait(POLL_SECONDS)
@@ -105,6 +134,8 @@ class Engine:
     def work_one(self, on_progress: Callable[[], None] = lambda: None) -> Run | None:
         """Execute the oldest queued run to its end; None when nothing is queued or another is at work."""
         with self._working:
+            if not self._may_work():
+                return None
             self._write_end()
             run = self.tools.ledger.claim_next()
             if run is None:
@@ -115,7 +146,7 @@ class Engine:
         try:
             self._after_run(ended)
         except Exception as fault:  # the run itself has ended; what follows it must not undo that
-            self._log(f"after run {run.run_id}: {fault}\n{traceback.format_exc()}")
+            self.log(f"after run {run.run_id}: {fault}\n{traceback.format_exc()}")
         return ended
 
     def _write_end(self) -> None:
@@ -139,11 +170,12 @@ class Engine:
         except MetaLayerError as fault:
             return RunState.FAILED, str(fault), version
         except Exception as fault:  # a fault of ours ends this run, not the engine; the trace goes to the log
-            self._log(traceback.format_exc())
+            self.log(traceback.format_exc())
             told = f"Unexpected: {type(fault).__name__}: {fault}. The trace is in {self._logs}."
             return RunState.FAILED, told, version
 
-    def _log(self, text: str) -> None:
+    def log(self, text: str) -> None:
+        """A line for whoever looks into what went on."""
         stamp = self.tools.clock().isoformat(timespec="seconds")
         with suppress(OSError):  # a full disk must not end the engine
             self._logs.mkdir(parents=True, exist_ok=True)

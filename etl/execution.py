@@ -127,7 +127,8 @@ class Execution:
             self._on_progress()
 
         trying = Retrying(
-            retry=retry_if_exception(lambda fault: isinstance(fault, MetaLayerError) and fault.transient),
+            retry=retry_if_exception(self._is_worth_another_try),
+            sleep=self._wait,
             stop=stop_after_attempt(retry.attempts),
             wait=wait_exponential_jitter(multiplier=retry.first_wait_seconds, max=retry.longest_wait_seconds),
             before=start,
@@ -135,6 +136,15 @@ class Execution:
             reraise=True,
         )
         return trying(work)
+
+    def _is_worth_another_try(self, fault: BaseException) -> bool:
+        return isinstance(fault, MetaLayerError) and fault.transient and not self._stopping()
+
+    def _wait(self, seconds: float) -> None:
+        """Until the next try; a stop is not kept waiting."""
+        until = time.monotonic() + seconds
+        while not self._stopping() and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 0.05))
 
     def _add_timing(self, step: Step, rows: int | None, seconds: float, cpu: float) -> None:
         stage = step.layer or step.name

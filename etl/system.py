@@ -16,7 +16,7 @@ from etl.engine import Engine
 from etl.errors import MetaLayerError
 from etl.facts import Finding, ServiceFacts, SystemFacts
 from etl.layers import bronze
-from etl.ledger import Ledger
+from etl.ledger import LeaseEntry, Ledger
 from etl.model import CheckState
 from etl.resources import ResourceWatch
 from etl.scheduler import Scheduler
@@ -46,6 +46,8 @@ class Parts:
     engine: Engine
     scheduler: Scheduler | None
     clock: Callable[[], datetime]
+    may_work: bool = True  # whether this process has the engine lease
+    lease: LeaseEntry | None = None  # who has it, as the ledger has it
 
 
 def facts(parts: Parts, watch: ResourceWatch, started_at: datetime) -> SystemFacts:
@@ -53,7 +55,7 @@ def facts(parts: Parts, watch: ResourceWatch, started_at: datetime) -> SystemFac
     now = watch.sample()
     return SystemFacts(
         services=services(parts),
-        sizes=_sizes(parts.settings),
+        sizes=_sizes(parts),
         now=now,
         history=watch.history(),
         versions=_versions(),
@@ -69,24 +71,46 @@ def services(parts: Parts) -> tuple[ServiceFacts, ...]:
         "App", f"http://{host}:{port}" if port else f"process {os.getpid()}", CheckState.PASSED,
         "Answers this request.",
     )  # fmt: skip
+    scheduling = parts.scheduler is not None and parts.scheduler.alive
+    kept = "PostgreSQL." if settings.on_postgres else "DuckDB, held by this process."
     return (
         app,
         _living(
-            "Engine", f"thread of process {os.getpid()}", parts.engine.alive, "Takes runs from the queue."
+            parts,
+            "Engine",
+            f"thread of process {os.getpid()}",
+            parts.engine.alive,
+            "Takes runs from the queue.",
         ),
-        _living(
-            "Scheduler", settings.schedule, parts.scheduler is not None, "Cron in UTC, and file arrival."
-        ),
-        _asked("Ledger", settings.ledger, parts.ledger.ping, f"Revision {parts.ledger.revision()}."),
-        _asked("Warehouse", parts.warehouse.address, parts.warehouse.ping, "DuckDB, held by this process."),
+        _living(parts, "Scheduler", settings.schedule, scheduling, "Cron in UTC, and file arrival."),
+        _lease(parts),
+        _asked("Ledger", parts.ledger.place.name, parts.ledger.ping, f"Revision {parts.ledger.revision()}."),
+        _asked("Warehouse", parts.warehouse.address, parts.warehouse.ping, kept),
         _folder("Landing folder", settings.landing),
     )
 
 
-def _living(name: str, address: str, alive: bool, detail: str) -> ServiceFacts:
+def _living(parts: Parts, name: str, address: str, alive: bool, detail: str) -> ServiceFacts:
     if alive:
         return ServiceFacts(name, address, CheckState.PASSED, detail)
+    if parts.lease is not None and not parts.may_work:
+        return ServiceFacts(
+            name, parts.lease.address or parts.lease.holder, CheckState.PASSED,
+            f"Runs in {parts.lease.holder}, which has the lease; this process stands by.",
+        )  # fmt: skip
     return ServiceFacts(name, address, CheckState.UNEXAMINED, "Does not run in this process.")
+
+
+def _lease(parts: Parts) -> ServiceFacts:
+    """Who may run and schedule: one process of all that share the ledger."""
+    noted = parts.lease
+    if noted is None:
+        return ServiceFacts(
+            "Engine lease", "", CheckState.WARNED, "Nobody has it: nothing runs or is scheduled."
+        )
+    since = f"since {noted.taken_at:%Y-%m-%d %H:%M:%S} UTC, fencing number {noted.fence}"
+    whose = "This process" if parts.may_work else "Another process"
+    return ServiceFacts("Engine lease", noted.holder, CheckState.PASSED, f"{whose} has it {since}.")
 
 
 def _asked(name: str, address: str, ask: Callable[[], object], detail: str) -> ServiceFacts:
@@ -108,12 +132,19 @@ def _folder(name: str, folder: Path) -> ServiceFacts:
     return ServiceFacts(name, str(folder), CheckState.PASSED, "Can be read.")
 
 
-def _sizes(settings: Settings) -> tuple[tuple[str, int], ...]:
-    warehouse, ledger = embedded_path(settings.warehouse), embedded_path(settings.ledger)
+def _sizes(parts: Parts) -> tuple[tuple[str, int], ...]:
+    settings = parts.settings
+    kept = (
+        (("Warehouse", sum(parts.warehouse.sizes().values())),)
+        if settings.on_postgres
+        else (
+            ("Warehouse", _with_siblings(embedded_path(settings.warehouse))),
+            ("Bronze files", _under(settings.files / "bronze")),
+        )
+    )
     return (
-        ("Warehouse", _with_siblings(warehouse)),
-        ("Bronze files", _under(settings.files / "bronze")),
-        ("Ledger", _with_siblings(ledger)),
+        *kept,
+        ("Ledger", parts.ledger.size_bytes()),
         ("Spill", _under(settings.files / "spill")),
         ("Landing folder", _under(settings.landing)),
         ("Logs", _under(settings.state / "logs")),
@@ -148,7 +179,8 @@ def _versions() -> tuple[tuple[str, str], ...]:
 
 def readiness(parts: Parts) -> dict[str, str]:
     """Each part with "ok" or a word on what is wrong; no paths, no secrets."""
-    answers = {"engine": "ok" if parts.engine.alive else "not running"}
+    stands_by = parts.lease is not None and not parts.may_work  # another process works
+    answers = {"engine": "ok" if parts.engine.alive or stands_by else "not running"}
     for name, ask in (("ledger", parts.ledger.ping), ("warehouse", parts.warehouse.ping)):
         try:
             ask()

@@ -55,12 +55,15 @@ class Scheduler:
         known: Callable[[Path], bool] | None = None,
         cron: str | None = None,
         on_tick: Callable[[], object] | None = None,
+        may_ask: Callable[[], bool] = lambda: True,
     ) -> None:
         """`patterns` may be asked for anew at each look: a source can be added while the engine lives.
 
         `cron` is what the settings say of the orchestrator; None leaves what the ledger holds.
 
         `on_tick` is done at every due time, also of a schedule that is paused.
+
+        `may_ask` tells whether this process still holds the lease: a tick belongs to the engine that does.
 
         `known` tells which of the files that lie there at the start bring nothing new.
         Raises SettingsError for a cron line that is none.
@@ -77,6 +80,7 @@ class Scheduler:
         self._resources = resources
         self._cron = cron
         self._on_tick = on_tick
+        self._may_ask = may_ask
         self._lock = threading.RLock()
         self._jobs: BackgroundScheduler | None = None
         self._in_force: dict[str, PipelineState] = {}
@@ -154,7 +158,7 @@ class Scheduler:
     def _tick(self, pipeline: str) -> None:
         with self._lock:
             jobs = self._jobs
-            if jobs is None:
+            if jobs is None or not self._may_ask():
                 return
             try:
                 self._settle(pipeline)
@@ -182,7 +186,7 @@ class Scheduler:
     def _look(self) -> None:
         news = self._watch.look(time.monotonic())
         with self._lock:
-            if not news or self._jobs is None:
+            if not news or self._jobs is None or not self._may_ask():
                 return
             try:
                 self._request(SCHEDULED, trigger=Trigger.ARRIVAL)

@@ -43,6 +43,7 @@ class Ticks:
         When the run cannot be queued for now, the error passes through and the next call tries again.
         """
         self._start_claimed(state.name)
+        self._settle_foreign(state.name)
         due = self._unrecorded(state, trigger)
         if not due:
             return
@@ -55,6 +56,12 @@ class Ticks:
         if self._ledger.claim_tick(state.name, latest.due_at):
             self._claimed[state.name] = latest.due_at
             self._start_claimed(state.name)
+
+    def _settle_foreign(self, pipeline: str) -> None:
+        """A claim that is not one's own was made by an engine that lost the lease in that moment."""
+        claimed = self._ledger.claimed_tick(pipeline)
+        if claimed is not None and claimed != self._claimed.get(pipeline):
+            self._ledger.settle_tick(pipeline, claimed, TickOutcome.MISSED, None, NOT_QUEUED)
 
     def catch_up(self, state: PipelineState, trigger: CronTrigger) -> None:
         """What came due while no engine lived was missed; one run makes up for it, unless paused."""

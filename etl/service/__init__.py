@@ -6,16 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 
-from etl import plan as planning
 from etl.catalog import remembered_catalog
 from etl.errors import WarehouseUnavailable
 from etl.ledger import Ledger
-from etl.model import Run, RunState, Trigger
-from etl.scheduler import Scheduler
 from etl.service.asking import Asking
 from etl.service.base import utc_now
+from etl.service.leading import Leading
 from etl.service.mending import Mending
 from etl.service.reporting import Reporting
 from etl.settings import Settings
@@ -24,70 +21,9 @@ from etl.warehouse import Warehouse
 
 __all__ = ["Service", "open_service", "start_service", "utc_now"]
 
-FINISHED = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.INTERRUPTED)
 
-
-class Service(Reporting, Mending, Asking):
+class Service(Leading, Reporting, Mending, Asking):
     """One per process. Every method may be called from any thread."""
-
-    def live(self) -> None:
-        """Run the engine's thread and the scheduler, as `up` does."""
-        known = self._known_files()  # before the engine takes what is queued
-        self.engine.start()
-        self.scheduler = Scheduler(
-            self._ledger,
-            self.landing_roots,
-            lambda: [contract.pattern for contract in self.catalog.contracts.values()],
-            self._requested,
-            self._clock,
-            resources=self._watch.sample,
-            cron=self.settings.schedule,
-            known=known,
-            on_tick=self.examine_watched,
-        )
-        self.scheduler.start()
-
-    def close(self) -> None:
-        """Stop the scheduler, let the engine end its task, and let go of warehouse and ledger."""
-        if self.scheduler is not None:
-            self.scheduler.stop()
-        self.engine.stop()
-        self._warehouse.close()
-        self._ledger.close()
-
-    def work(self, run_id: int) -> Run:
-        """Work off the queue in this thread until that run has ended. For commands without a running `up`."""
-        while True:
-            run = self._ledger.run(run_id)
-            if run.state in FINISHED:
-                return run
-            if self.engine.work_one() is None:
-                time.sleep(0.05)
-
-    def _requested(self, pipeline: str, trigger: Trigger) -> tuple[Run, bool]:
-        self._request_schemas_once()
-        run, created = self._ledger.request(
-            pipeline, (pipeline,), full=False, downstream=False, from_run=None, trigger=trigger, by=""
-        )
-        self.engine.wake()
-        return run, created
-
-    def _known_files(self) -> Callable[[Path], bool]:
-        """Tells of a file that lies there at the start whether a run has seen it so, or is about to."""
-        if any(planning.MASTER in (run.pipeline, *run.targets) for run in self._ledger.queued()):
-            return lambda _: True
-        shapes = {arrival.shape for arrival in self._warehouse.arrivals()}
-
-        def known(path: Path) -> bool:
-            try:
-                stat = path.stat()
-            except OSError:  # gone again: nothing to ask a run for
-                return True
-            roots = [root for root in self.landing_roots() if path.is_relative_to(root)]
-            names = [path.relative_to(root).as_posix() for root in roots]
-            return any((name, stat.st_size, stat.st_mtime_ns) in shapes for name in names)
-
-        return known
 
 
 @contextmanager
@@ -124,7 +60,7 @@ def start_service(
     try:
         ledger.open()
         service = Service(settings, catalog, warehouse, ledger, clock, retry)
-        service.engine.take_over()
+        service.begin(wait_seconds)
     except BaseException:
         warehouse.close()
         ledger.close()

@@ -15,7 +15,8 @@ from etl.catalog import Catalog, remembered_catalog
 from etl.declared import Contract
 from etl.engine import Engine
 from etl.errors import CatalogError, UsageError
-from etl.ledger import Ledger
+from etl.lease import Keeper
+from etl.ledger import LeaseEntry, Ledger
 from etl.model import Run
 from etl.reader import Reader
 from etl.remembered import Memory
@@ -54,11 +55,17 @@ class Base:
         self._watching = threading.Lock()
         self._catalog_lock = threading.Lock()
         self.engine = Engine(
-            self._tools(retry or Retry()), settings.state / "logs", self._take_up_catalog, self._keep_report
-        )
+            self._tools(retry or Retry()), settings.state / "logs", self._take_up_catalog, self._keep_report,
+            self.may_work,
+        )  # fmt: skip
         self._catalog_files = project_files(settings.project)
         self._catalog_problems: tuple[str, ...] = ()
         self.scheduler: Scheduler | None = None
+        self.keeper: Keeper | None = None  # of the engine lease; None in a workspace that nobody shares
+
+    def may_work(self) -> bool:
+        """Whether this process is the one that runs and schedules."""
+        return self.keeper is None or self.keeper.holds
 
     def _tools(self, retry: Retry) -> Tools:
         files = self.settings.files
@@ -142,8 +149,14 @@ class Base:
 
     def _parts(self) -> systems.Parts:
         return systems.Parts(
-            self.settings, self._warehouse, self._ledger, self.engine, self.scheduler, self._clock
-        )
+            self.settings, self._warehouse, self._ledger, self.engine, self.scheduler, self._clock,
+            self.may_work(), self.lease(),
+        )  # fmt: skip
+
+    def lease(self) -> LeaseEntry | None:
+        """Who has the engine lease, as it is written down; None while nobody has it."""
+        noted = self._ledger.lease()
+        return None if noted is None or noted.released_at else noted
 
     def _next_due(self, pipeline: str) -> datetime | None:
         return self.scheduler.next_due(pipeline) if self.scheduler else None

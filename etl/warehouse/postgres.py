@@ -21,7 +21,7 @@ from etl.warehouse.naming import ASIDE, CUT, PUT, literal, quoted
 from etl.warehouse.postgres_bronze import PostgresBronze
 from etl.warehouse.postgres_held import OPTIONS
 from etl.warehouse.postgres_session import PostgresSession
-from etl.warehouse.postgres_sql import PLACE, SCHEMAS, aside, named, short, typed
+from etl.warehouse.postgres_sql import PLACE, SCHEMAS, aside, fence_of, named, short, typed
 from etl.warehouse.reading import Reading
 from etl.warehouse.writing import newest
 
@@ -80,7 +80,7 @@ class PostgresWarehouse(PostgresBronze, Reading):
                 raise
             self._grant_all(session)
         self._version, self._kept = None, {}
-        self.drop_builds()
+        self._drop_builds(None)  # whoever holds the lease knows that nobody builds
         self._sweep_files()
 
     def _make_books(self) -> None:
@@ -172,7 +172,11 @@ class PostgresWarehouse(PostgresBronze, Reading):
     # -- publishing ------------------------------------------------------------------------------------------
 
     def drop_builds(self) -> None:
-        """Remove what was built aside and never published; views first, they read the tables."""
+        """Remove what was built aside and never published, but for what a newer engine is about to publish."""
+        self._drop_builds(self._fence)
+
+    def _drop_builds(self, upto: int | None) -> None:
+        """Views first, they read the tables."""
         with self._writing, self.session() as session:
             left = session.rows(
                 "select n.nspname, c.relname, c.relkind from pg_class as c "
@@ -181,13 +185,15 @@ class PostgresWarehouse(PostgresBronze, Reading):
                 [list(SCHEMAS), f"^({'|'.join(ASIDE)})"],
             )
             for schema, name, kind in left:
+                if upto is not None and fence_of(name) > upto:
+                    continue
                 what = "view" if kind == "v" else "table"
                 session.run(f"drop {what} if exists {quoted(schema)}.{quoted(name)}")
 
     def _switch(self, session: Session, table: str) -> None:
         """The rows of the build take the place of those of the table; the first build becomes the table."""
         session = cast("PostgresSession", session)  # its own ones alone come here
-        new, stands = aside(table), named(table)
+        new, stands = aside(table, self._fence), named(table)
         columns, before = session.columns(new) or {}, session.columns(stands)
         if before is None:
             session.run(f"alter table {new} rename to {quoted(short(table.split('.', 1)[1]))}")
@@ -205,7 +211,7 @@ class PostgresWarehouse(PostgresBronze, Reading):
 
     def _apply_difference(self, session: PostgresSession, table: str, columns: Sequence[str]) -> None:
         """Only rows that differ leave and come in: a rebuild that changes nothing writes nothing."""
-        new, stands = aside(table), named(table)
+        new, stands = aside(table, self._fence), named(table)
         same = " and ".join(f"t.{name} = n.{name}" for name in PLACE)
         own, other = (", ".join(f"{alias}.{quoted(name)}" for name in columns) for alias in ("t", "n"))
         session.run(
@@ -245,8 +251,8 @@ class PostgresWarehouse(PostgresBronze, Reading):
     def _merge(self, session: Session, table: str) -> None:
         """What was cut leaves the table, what was put comes in; the view that showed both goes."""
         session = cast("PostgresSession", session)  # its own ones alone come here
-        cut, put, stands = aside(table, CUT), aside(table, PUT), named(table)
-        session.run(f"drop view {aside(table)}")
+        cut, put, stands = aside(table, self._fence, CUT), aside(table, self._fence, PUT), named(table)
+        session.run(f"drop view {aside(table, self._fence)}")
         if session.rows(f"select 1 from {cut} limit 1"):
             session.run(f"delete from {stands} as t using {cut} as c where {session.shared(cut)}")
         listed = ", ".join(map(quoted, session.columns(put) or {}))
@@ -326,15 +332,15 @@ class PostgresWarehouse(PostgresBronze, Reading):
 
     def coming(self, table: str) -> str:
         """The name under which the rows that a merge brings into a table are read in SQL."""
-        return aside(table, PUT)
+        return aside(table, self._fence, PUT)
 
     def leaving(self, table: str) -> str:
         """The name under which is read what a merge cuts from a table."""
-        return aside(table, CUT)
+        return aside(table, self._fence, CUT)
 
     def physical(self, table: str, built: bool) -> str:
         """The name under which a table, or its build aside, is read in SQL."""
-        return aside(table) if built else named(table)
+        return aside(table, self._fence) if built else named(table)
 
 
 # Types of a query's columns by their OID, in the words of the other warehouses.

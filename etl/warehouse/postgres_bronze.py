@@ -63,20 +63,25 @@ class PostgresBronze(PostgresHeld, Writing):
 
     def received(self, contract: Contract, batch_ids: Collection[str]) -> str:
         """A SELECT of the records of some batches as received: the contract's columns, `_batch_id`, `_row_number`."""
-        names = [column.name for column in contract.columns]
-        return received(f"bronze.{contract.bronze_table}", names, frozenset(batch_ids))
+        with self.session() as session:
+            columns = self._columns_of(session, contract)
+        return received(f"bronze.{contract.bronze_table}", columns, frozenset(batch_ids))
 
     def corrections(self, contract: Contract) -> str:
         """A SELECT of a source's corrections: the contract's columns as text, and the three columns of their place."""
-        names = [column.name for column in contract.columns]
         with self.session() as session:
+            columns = self._columns_of(session, contract)
             found = session.rows(
                 "select distinct batch_id from bronze._corrections where source = ?", [contract.source]
             )
         only = frozenset(batch_id for (batch_id,) in found)
-        return corrected_texts(
-            contract.source, names, received(f"bronze.{contract.bronze_table}", names, only)
-        )
+        rows = received(f"bronze.{contract.bronze_table}", columns, only)
+        return corrected_texts(contract.source, list(columns), rows)
+
+    def _columns_of(self, session: PostgresSession, contract: Contract) -> dict[str, bool]:
+        """The contract's columns, and whether bronze has them: a contract may have gained one since the last run."""
+        there = session.columns(named(f"bronze.{contract.bronze_table}")) or {}
+        return {column.name: column.name in there for column in contract.columns}
 
     # -- landing ---------------------------------------------------------------------------------------------
 

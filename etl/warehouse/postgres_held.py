@@ -108,7 +108,7 @@ class PostgresHeld:
     def _session_on(self, connection: Any, *, autocommit: bool) -> PostgresSession:
         with faults(self.address):
             connection.driver_connection.autocommit = autocommit
-        return PostgresSession(connection, self.address)
+        return PostgresSession(connection, self.address, self._fence)
 
     @contextmanager
     def snapshot(self) -> Iterator[Session]:

@@ -9,7 +9,7 @@ from typing import Any
 from psycopg2.extras import execute_batch, execute_values
 
 from etl.database import faults
-from etl.warehouse.naming import CUT, PUT, quoted
+from etl.warehouse.naming import BUILD, CUT, PUT, quoted
 from etl.warehouse.postgres_sql import aside, bound, named
 
 ROWS_AT_ONCE = 500
@@ -18,9 +18,10 @@ ROWS_AT_ONCE = 500
 class PostgresSession:
     """One connection. Its temporary tables live until it is closed."""
 
-    def __init__(self, connection: Any, address: str) -> None:
+    def __init__(self, connection: Any, address: str, fence: int = 0) -> None:
         self._connection = connection
         self._address = address
+        self._fence = fence
         self._has_temporary = False
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -77,14 +78,14 @@ class PostgresSession:
         """
         self._drop_aside(table)
         logged = "" if self.columns(named(table)) is None else "unlogged"
-        self.run(f"create {logged} table {aside(table)} as {select}")
-        self.run(f"analyze {aside(table)}")
-        return self._count(aside(table))
+        self.run(f"create {logged} table {self.aside(table)} as {select}")
+        self.run(f"analyze {self.aside(table)}")
+        return self._count(self.aside(table))
 
     def merge(self, table: str, cut: str, put: str) -> tuple[int, int]:
         """Keep what a publication will change in `table`; `_new_<table>` is a view of how it will read."""
         self._drop_aside(table)
-        cuts, puts = aside(table, CUT), aside(table, PUT)
+        cuts, puts = self.aside(table, CUT), self.aside(table, PUT)
         for name, select in ((cuts, cut), (puts, put)):
             self.run(f"create unlogged table {name} as {select}")
             self.run(f"analyze {name}")
@@ -93,7 +94,7 @@ class PostgresSession:
         kept += f" where not exists (select 1 from {cuts} as c where {self.shared(cuts)})" if gone else ""
         own = ", ".join(map(quoted, self.columns(named(table)) or {}))
         more = f" union all select {own} from {puts}" if come else ""
-        self.run(f"create view {aside(table)} as {kept}{more}")
+        self.run(f"create view {self.aside(table)} as {kept}{more}")
         return gone, come
 
     def shared(self, cuts: str) -> str:
@@ -109,15 +110,21 @@ class PostgresSession:
         )
         return dict(found) or None
 
+    def aside(self, table: str, prefix: str = BUILD) -> str:
+        """The name of what is built aside for a table by this engine."""
+        return aside(table, self._fence, prefix)
+
     def _count(self, name: str) -> int:
         return int(self.rows(f"select count(*) from {name}")[0][0])
 
     def _drop_aside(self, table: str) -> None:
-        kinds = dict(self.rows("select relkind, 1 from pg_class where oid = to_regclass(?)", [aside(table)]))
+        kinds = dict(
+            self.rows("select relkind, 1 from pg_class where oid = to_regclass(?)", [self.aside(table)])
+        )
         if kinds:
-            self.run(f"drop {'view' if 'v' in kinds else 'table'} {aside(table)}")
+            self.run(f"drop {'view' if 'v' in kinds else 'table'} {self.aside(table)}")
         for prefix in (CUT, PUT):
-            self.run(f"drop table if exists {aside(table, prefix)}")
+            self.run(f"drop table if exists {self.aside(table, prefix)}")
 
     def close(self) -> None:
         """Leave nothing behind in the connection, which goes on to serve others."""

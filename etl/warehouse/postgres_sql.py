@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
 from etl.warehouse.naming import BUILD, literal, quoted
@@ -44,10 +44,19 @@ def named(table: str) -> str:
     return f"{quoted(schema)}.{quoted(short(name))}"
 
 
-def aside(table: str, prefix: str = BUILD) -> str:
-    """A table that belongs to a build of `table`: the build itself, the rows it cuts, the rows it puts."""
+def aside(table: str, fence: int, prefix: str = BUILD) -> str:
+    """A table that belongs to a build of `table`: the build itself, the rows it cuts, the rows it puts.
+
+    The fencing number is part of the name: an engine that was overtaken builds beside the one that works, not into it.
+    """
     schema, name = table.split(".", 1)
-    return f"{quoted(schema)}.{quoted(short(prefix + name))}"
+    return f"{quoted(schema)}.{quoted(short(f'{prefix}{fence}_{name}'))}"
+
+
+def fence_of(name: str) -> int:
+    """The fencing number in the name of a table built aside; 0 where there is none."""
+    found = re.match(r"_(?:new|cut|put)_([0-9]+)_", name)
+    return int(found.group(1)) if found else 0
 
 
 def typed(columns: str) -> str:
@@ -55,9 +64,13 @@ def typed(columns: str) -> str:
     return re.sub(r"\bvarchar\b", TEXT, columns)
 
 
-def received(table: str, names: Sequence[str], only: Collection[str] | None) -> str:
-    """Records of some batches, or of all: the contract's columns, `_batch_id`, `_row_number`."""
-    listed = ", ".join([*map(quoted, names), *PLACE[:2]])
+def received(table: str, columns: Mapping[str, bool], only: Collection[str] | None) -> str:
+    """Records of some batches, or of all: the contract's columns (null for one that the table does not have yet),
+    `_batch_id`, `_row_number`.
+    """
+    blank = 'cast(null as text) collate "C" as '
+    texts = [("" if there else blank) + quoted(name) for name, there in columns.items()]
+    listed = ", ".join([*texts, *PLACE[:2]])
     where = (
         ""
         if only is None

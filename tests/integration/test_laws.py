@@ -36,8 +36,8 @@ def test_of_two_commands_at_once_each_runs_alone_and_every_file_lands_once(setti
     answers = [ended(started) for started in commands]
     assert [answer.code for answer in answers] == [0, 0], answers
     runs = sorted((answer.document["run"] for answer in answers), key=lambda found: found["run_id"])
-    assert runs[0]["run_id"] != runs[1]["run_id"]
-    assert runs[0]["finished_at"] <= runs[1]["started_at"], "one at a time"
+    alone = runs[0]["run_id"] != runs[1]["run_id"]  # else the second asked for what was queued already
+    assert not alone or runs[0]["finished_at"] <= runs[1]["started_at"], "one at a time"
     with opened(settings) as service:
         assert service.select("select count(*), sum(sale_amount) from silver.sales_clean").rows == ((4, 100),)
         assert [(batch.source, batch.arrivals) for batch in service.batches()] == [
