@@ -34,7 +34,10 @@ class Held:
         self._at_work_lock = threading.Lock()
         self._version: int | None = None  # this process is the only writer
         self._kept: dict[str, Any] | None = {}  # bookkeeping read since the last write; None during one
-        self._connection: duckdb.DuckDBPyConnection | None = connect(self._path, self.bronze_files, settings)
+        self._connection: duckdb.DuckDBPyConnection | None = self._opened(settings)
+
+    def _opened(self, settings: Settings) -> duckdb.DuckDBPyConnection:
+        return connect(self._path, self.bronze_files, settings)
 
     def close(self) -> None:
         """Checkpoint and let go of the file."""

@@ -89,16 +89,19 @@ class PostgresWarehouse(PostgresBronze, Reading):
             session.run("begin transaction")
             try:
                 session.run(f"select pg_advisory_xact_lock({PREPARING})")
-                for schema in SCHEMAS:
-                    session.run(f"create schema if not exists {schema}")
-                session.run(functions())
-                for table, columns in books.TABLES.items():
-                    self._make_book(session, table, typed(columns))
+                self._make_books_in(session)
                 session.run("commit")
             except BaseException:
                 with suppress(MetaLayerError):
                     session.run("rollback")
                 raise
+
+    def _make_books_in(self, session: PostgresSession) -> None:
+        for schema in SCHEMAS:
+            session.run(f"create schema if not exists {schema}")
+        session.run(functions())
+        for table, columns in books.TABLES.items():
+            self._make_book(session, table, typed(columns))
 
     def _make_book(self, session: PostgresSession, table: str, columns: str) -> None:
         if session.columns(table) is None:

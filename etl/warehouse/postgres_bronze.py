@@ -36,13 +36,7 @@ class PostgresBronze(PostgresHeld, Writing):
         _require_names([contract.bronze_table, contract.source, contract.silver_table or "", *own])
         there = session.columns(named(table))
         if there is None:
-            columns = ", ".join(f"{quoted(name)} {TEXT}" for name in own)
-            session.run(
-                f"create table {named(table)} ({columns}, _batch_id {TEXT} not null, _row_number bigint not null)"
-            )
-            # Rows of a batch lie together, so the least of indexes finds them.
-            session.run(f"create index on {named(table)} using brin (_batch_id) with (pages_per_range = 32)")
-            session.run(f"comment on table {named(table)} is {literal(OWNED + contract.source)}")
+            make_bronze_table(session, table, own, contract.source)
             return
         self._add_columns(session, table, [name for name in own if name not in there])
 
@@ -123,6 +117,17 @@ class PostgresBronze(PostgresHeld, Writing):
         """Nothing of a file is kept outside the database: what lies here was left by a crash."""
         for name in ("scratch", "bronze", "copy"):
             shutil.rmtree(self._settings.files / name, ignore_errors=True)
+
+
+def make_bronze_table(session: PostgresSession, table: str, columns: Sequence[str], source: str) -> None:
+    """The table of a source, with the index by which the rows of a batch are found."""
+    listed = "".join(f"{quoted(name)} {TEXT}, " for name in columns)
+    session.run(
+        f"create table {named(table)} ({listed}_batch_id {TEXT} not null, _row_number bigint not null)"
+    )
+    # Rows of a batch lie together, so the least of indexes finds them.
+    session.run(f"create index on {named(table)} using brin (_batch_id) with (pages_per_range = 32)")
+    session.run(f"comment on table {named(table)} is {literal(OWNED + source)}")
 
 
 def _require_names(names: Sequence[str]) -> None:
