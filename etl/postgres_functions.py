@@ -18,15 +18,9 @@ create or replace function bronze._double(given double precision) returns double
 language sql {ALIKE} return given;
 
 create or replace function bronze._double(given numeric) returns double precision
-language sql {ALIKE} return case
-    when abs(given) <= 900719925474 and scale(given) <= 4 or scale(given) = 0
-        or abs(given) * 10::numeric ^ scale(given) <= 9007199254740992 then given::double precision
-    else trunc(given)::double precision
-        + trunc((given - trunc(given)) * 10::numeric ^ scale(given))::double precision / 10::double precision ^ scale(given)
-end;
+language sql {ALIKE} return given::double precision;
 """
-"""DuckDB divides the digits of a decimal by a power of ten where a double holds them all (below 2^53), which gives the
-nearest double, as PostgreSQL does; above, it adds up what stands before and after the point."""
+"""Both give the double that is nearest to a decimal."""
 
 _AVERAGE = f"""
 create or replace function bronze._average(total double precision, many bigint) returns double precision

@@ -197,7 +197,8 @@ def _chosen(node: exp.Expr) -> exp.Expr:
 
 _RULES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.Div: _divided, exp.Round: _rounded, exp.Sqrt: _of_doubles, exp.Ln: _of_doubles, exp.Exp: _of_doubles,
-    exp.Pow: _of_doubles, exp.Upper: _letters, exp.Lower: _letters, exp.Trim: _trimmed, exp.Length: _length, exp.Substring: _part_of_text,
+    exp.Pow: _of_doubles, exp.Upper: _letters, exp.Lower: _letters, exp.Trim: _trimmed, exp.Length: _length,
+    exp.Substring: _part_of_text,
     exp.Like: _like, exp.ILike: _like, exp.DPipe: _joined, exp.Concat: _strung, exp.TimestampTrunc: _cut,
     exp.DateTrunc: _cut, exp.Extract: _extracted, exp.Year: _named_part, exp.Quarter: _named_part,
     exp.Month: _named_part, exp.Day: _named_part, exp.Cast: _cast, exp.Literal: _literal, exp.Case: _either,

@@ -10,6 +10,7 @@ PATTERN_HINT = (
 )
 _CLASSES = {"d": "0-9", "w": "A-Za-z0-9_", "s": " \\t\\n\\r\\f"}
 _QUANTIFIER = re.compile(r"[?*+]|\{\d{1,3}(,\d{0,3})?\}")
+MOST_TIMES = 255
 _PLAIN = re.compile(r"[^\\^$.|?*+()\[\]{}]")
 
 
@@ -78,6 +79,10 @@ class _Scan:
         if not found:
             return
         self.put(found.group(), len(found.group()))
+        if any(int(times) > MOST_TIMES for times in re.findall(r"\d+", found.group())):
+            raise PatternFault(
+                f"{found.group()} asks for more than {MOST_TIMES} times, the most that PostgreSQL counts"
+            )
         if self.pattern[self.at : self.at + 1] in {"?", "+", "*"}:
             raise PatternFault(
                 f"{found.group()}{self.pattern[self.at]} (lazy or possessive) is not in the common subset"

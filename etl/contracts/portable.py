@@ -35,7 +35,8 @@ class SqlFault(Exception):
 
 _FUNCTIONS: tuple[type[exp.Expr], ...] = (
     exp.And, exp.Or, exp.Xor, exp.Not, exp.Case, exp.If, exp.Cast, exp.Coalesce, exp.Nullif, exp.Greatest,
-    exp.Least, exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist,
+    exp.Least, exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.RowNumber, exp.Rank,
+    exp.DenseRank, exp.PercentRank, exp.CumeDist,
     exp.Ntile, exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.Abs, exp.Round, exp.Floor, exp.Ceil,
     exp.Sqrt, exp.Pow, exp.Ln, exp.Exp, exp.Sign, exp.Lower, exp.Upper, exp.Trim, exp.Length,
     exp.Substring, exp.Concat, exp.Replace, exp.TimestampTrunc, exp.DateTrunc, exp.Extract, exp.Year,
