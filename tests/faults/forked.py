@@ -20,6 +20,7 @@ import json, os, sys
 from etl.cli import main
 import duckdb, ibis, sqlglot, tenacity
 import etl.cli.running, etl.cli.working, etl.ledger, etl.layers.silver_sql, etl.service, etl.warehouse.duckdb
+import psycopg2, etl.warehouse.postgres
 
 for line in sys.stdin:
     asked = json.loads(line)
