@@ -32,12 +32,15 @@ def environment(settings: Settings) -> dict[str, str]:
     """What a shell sets so that commands work in this workspace."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("METALAYER_")}
     state = settings.state.parent if settings.sample else settings.state
-    return ours | {
+    places = {
         "METALAYER_PROJECT": str(settings.project),
         "METALAYER_LANDING": str(settings.landing),
         "METALAYER_STATE": str(state),
         "PYTHONPATH": str(ROOT),
     }
+    if settings.on_postgres:
+        places |= {"METALAYER_WAREHOUSE": settings.warehouse, "METALAYER_LEDGER": settings.ledger}
+    return ours | places
 
 
 def command(settings: Settings, *arguments: str) -> Ended:

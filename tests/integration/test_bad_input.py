@@ -547,6 +547,7 @@ def held(settings: Settings) -> Iterator[int]:
             holder.kill()
 
 
+@pytest.mark.embedded
 def test_a_warehouse_that_another_process_holds_is_told_with_its_number_after_a_wait(
     settings: Settings,
 ) -> None:
@@ -564,6 +565,7 @@ def test_a_warehouse_that_another_process_holds_is_told_with_its_number_after_a_
         healthy(service)
 
 
+@pytest.mark.embedded
 def test_a_warehouse_that_is_let_go_in_time_is_waited_for(settings: Settings) -> None:
     with opened(settings) as service:
         healthy(service)
@@ -574,6 +576,7 @@ def test_a_warehouse_that_is_let_go_in_time_is_waited_for(settings: Settings) ->
     assert ended(waiting).code == 0
 
 
+@pytest.mark.embedded
 def test_a_file_in_the_warehouses_place_is_told_and_left_alone(settings: Settings) -> None:
     path = settings.state / "warehouse.duckdb"
     path.parent.mkdir(parents=True)
@@ -643,6 +646,7 @@ def many_sales() -> str:
     return SALES + "\n".join(lines) + "\n"
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize("landed", [False, True], ids=["while a file is read", "while silver is built"])
 def test_a_full_disk_is_told_and_nothing_is_lost_when_there_is_space_again(
     settings: Settings, small_disk: SmallDisk, landed: bool
@@ -666,6 +670,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost_when_there_is_space_again(
         assert service.select("select count(*) from silver.sales_clean").rows == ((MANY + 4,),)
 
 
+@pytest.mark.embedded
 def test_a_full_disk_under_the_ledger_too_is_told_and_the_next_start_puts_things_right(
     settings: Settings, small_disk: SmallDisk
 ) -> None:
@@ -686,6 +691,7 @@ def test_a_full_disk_under_the_ledger_too_is_told_and_the_next_start_puts_things
         assert service.select("select count(*) from silver.sales_clean").rows == ((MANY + 4,),)
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize("leave_bytes", [0, 6_000, 40_000, 120_000])
 def test_a_full_disk_at_the_first_start_is_told_and_leaves_nothing_that_stops_the_second(
     settings: Settings, small_disk: SmallDisk, leave_bytes: int

@@ -44,9 +44,7 @@ def process(settings: Settings, *arguments: str) -> Ended:
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """The sample, built by `run --sample --json` on a fresh state folder."""
     settings = workspace(tmp_path_factory.mktemp("cli-sample") / "state", sample=True)
-    settings = Settings(
-        ROOT, settings.project, settings.landing, settings.state.parent / "sample", "", "", sample=True
-    )
+    settings = replace(settings, state=settings.state.parent / "sample")
     first = process(settings, "run", "--sample", "--json")
     assert (first.code, first.err) == (0, ""), first
     (settings.project / "first.json").write_text(first.out, encoding="utf-8")
@@ -289,13 +287,15 @@ def test_ctrl_c_cancels_the_run_and_the_next_one_goes_through(own: Settings, num
 
 
 def wait_until_it_holds_the_warehouse(settings: Settings) -> None:
-    """Until the first files have been landed: then the run is at work for certain."""
+    """Until the first files are landed, or on their way into the database: then the run is at work for certain."""
     give_up_at = time.monotonic() + MINUTE
-    while not list((settings.files / "bronze").rglob("*.parquet")):
+    folder, kind = ("copy", "*.csv") if settings.on_postgres else ("bronze", "*.parquet")
+    while not list((settings.files / folder).rglob(kind)):
         assert time.monotonic() < give_up_at
         time.sleep(0.02)
 
 
+@pytest.mark.embedded
 def test_a_command_waits_for_another_and_names_its_pid(own: Settings) -> None:
     assert command(own, "run").code == 0
     warehouse = str(own.state / "warehouse.duckdb")

@@ -13,6 +13,7 @@ from etl.mends import Aside, Edit, MendState, RowPlace
 from etl.model import RunState
 from etl.service import Service
 from etl.settings import Settings
+from tests.oracle import COLUMNS, CRM
 from tests.workspaces import CUSTOMERS, SALES, few_files, land, opened, run, workspace
 
 BAD = (
@@ -331,7 +332,8 @@ def test_a_row_that_names_no_batch_of_its_source_is_not_published(settings: Sett
         for place, one in list(sql.items()):
             if "customer_name" in one.newest:
                 batch = f"case when customer_id = 7 then '{stray}' else _batch_id end as _batch_id"
-                sql[place] = replace(one, newest=f"select * replace ({batch}) from ({one.newest})")
+                listed = f"{', '.join(COLUMNS[CRM])}, {batch}, _row_number, _correction"
+                sql[place] = replace(one, newest=f"select {listed} from ({one.newest}) as found")
         land(settings, "crm/crm_customers_7.csv", CUSTOMERS + "7,Di,di@example.com,EAST\n")
         ended = run(service)
         assert ended.state is RunState.FAILED

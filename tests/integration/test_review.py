@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from decimal import Decimal
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,8 +17,7 @@ from etl.layers.gold import read_as
 from etl.model import CheckState, RunState, TaskState
 from etl.service import Service
 from etl.settings import Settings, read_settings
-from etl.warehouse import duckdb as duckdb_warehouse
-from etl.warehouse import duckdb_held
+from etl.warehouse.writing import newest
 from tests.workspaces import CUSTOMERS, SALES, few_files, land, opened, run, workspace
 
 ANALYTICS = "gold/customer_analytics.sql"
@@ -242,16 +243,22 @@ def test_a_query_may_use_the_names_it_gives(settings: Settings, sql: str) -> Non
 
 
 def test_a_query_without_end_is_stopped(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duckdb_warehouse, "QUERY_SECONDS", 0.3)
     endless = "with recursive t as (select 1 as n union all select n + 1 from t) select count(*) from t"
-    with opened(settings) as service, pytest.raises(WarehouseError, match=r"stopped after 0\.3 seconds"):
-        service.select(endless)
+    with opened(settings) as service:
+        monkeypatch.setattr(module_of(service._warehouse.query), "QUERY_SECONDS", 0.3)
+        with pytest.raises(WarehouseError, match=r"stopped after 0\.3 seconds"):
+            service.select(endless)
+
+
+def module_of(method: Any) -> ModuleType:
+    """Where the warehouse at hand has it written down."""
+    return sys.modules[method.__module__]
 
 
 def test_the_version_read_before_a_publication_does_not_stand_after_it(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    newest, has_read, published = duckdb_held.newest, threading.Event(), threading.Event()
+    has_read, published = threading.Event(), threading.Event()
     with opened(settings) as service:
         run(service)
         asking = threading.Thread(target=service.version)
@@ -263,7 +270,7 @@ def test_the_version_read_before_a_publication_does_not_stand_after_it(
                 published.wait(20)
             return found
 
-        monkeypatch.setattr(duckdb_warehouse, "newest", read_then_dawdle)
+        monkeypatch.setattr(module_of(service._warehouse.version), "newest", read_then_dawdle)
         land(settings, "crm/crm_customers_2.csv", CUSTOMERS + "90,Al,,WEST\n")
         monkeypatch.setattr(service._warehouse, "_version", None)  # not known, so that it is read
         asking.start()
