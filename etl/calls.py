@@ -135,6 +135,7 @@ ALLOWED_CALLS: Mapping[str, Mapping[str, Reader]] = {
     "explain": {"table": _text, "key": _text},
     "plan": _ASKED,
     "doctor": {},
+    "backup": {"folder": _text},
     "request_run": {**_ASKED, "from_run": _whole_or_none, "trigger": _trigger, "by": _text},
     "cancel": {"run_id": _whole},
     "pause": {"pipeline": _text, "paused": _flag},

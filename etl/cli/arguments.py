@@ -129,6 +129,17 @@ def _add_looking_after(command: AddCommand) -> None:
     doctor.add_argument(
         "--inject", action="store_true", help="plant every kind of fault in copies and see what catches it"
     )
+    doctor.add_argument("--mend", action="store_true", help="put right what can be put right")
+    backup = command("backup", "everything that was made, in one folder; also while it runs")
+    backup.add_argument("--out", required=True, metavar="FOLDER", help="a folder that is new or empty")
+    restore = command("restore", "what a backup holds, checked, in place of nothing")
+    restore.add_argument("folder", metavar="FOLDER", help="the folder that backup has written")
+    restore.add_argument("--replace", action="store_true", help="in place of what stands")
+    migrate = command("migrate", "carry an embedded installation over into a PostgreSQL")
+    migrate.add_argument(
+        "--to", required=True, metavar="URL", help="postgresql+psycopg2://USER@HOST:PORT/DATABASE"
+    )
+    migrate.add_argument("--ledger-to", metavar="URL", help="another database for the ledger (the same)")
     commands_bench = command("bench", "measure the engine beside a plain script (bench --help: its options)")
     commands_bench.add_argument("options", nargs="*", metavar="OPTION")
     command("version", "the versions of MetaLayer and of what it stands on")

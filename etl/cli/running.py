@@ -37,6 +37,9 @@ COMMANDS = {
     "batches": "etl.cli.reading:batches",
     "contract": "etl.cli.checking:contract",
     "doctor": "etl.cli.checking:doctor",
+    "migrate": "etl.cli.moving:migrate",
+    "backup": "etl.cli.moving:backup",
+    "restore": "etl.cli.moving:restore",
     "version": "etl.cli.checking:version",
 }
 """Command → where it is; only what is asked for is imported."""

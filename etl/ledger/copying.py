@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from etl.errors import LedgerError
+from etl.ledger.place import Place
 from etl.ledger.records import by_name
 from etl.ledger.store import Store
 from etl.ledger.tables import changes, lease, metadata
@@ -21,18 +22,32 @@ def copy_ledger(source: Store, target: Store) -> dict[str, int]:
 
     Raises LedgerError when the target holds anything.
     """
-    with source._reading() as reading, target._writing(durable=True) as writing:  # noqa: SLF001 - the same package
-        _must_be_empty(writing, target)
+    with target._writing(durable=True) as writing:  # noqa: SLF001 - the same package
+        return copy_into(source, writing, target.place)
+
+
+def copy_into(source: Store, writing: sa.Connection, place: Place) -> dict[str, int]:
+    """As `copy_ledger`, in a transaction that the caller ends, whose tables are those of this version."""
+    with source._reading() as reading:  # noqa: SLF001 - the same package
+        _must_be_empty(writing, place)
         copied = {table.name: _copy(table, reading, writing) for table in TABLES}
-        target.place.count_on(writing)
+    place.count_on(writing)
     return copied
 
 
-def _must_be_empty(connection: sa.Connection, target: Store) -> None:
+def rows_in(connection: sa.Connection) -> dict[str, int]:
+    """How many rows each table has."""
+    return {
+        table.name: int(connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
+        for table in TABLES
+    }
+
+
+def _must_be_empty(connection: sa.Connection, place: Place) -> None:
     for table in TABLES:
         if connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first():
             raise LedgerError(
-                f"The ledger {target.place.name} is not empty: it has rows in {table.name}.",
+                f"The ledger {place.name} is not empty: it has rows in {table.name}.",
                 "A ledger is copied into a new one only.",
             )
 

@@ -58,12 +58,12 @@ def _create(connection: sa.Connection) -> None:
     connection.execute(_revision.insert().values(version_num=HEAD))
 
 
-def migrate(connection: sa.Connection) -> None:
-    """Run every migration the database has not had, inside the caller's transaction."""
+def migrate(connection: sa.Connection, revision: str = "head") -> None:
+    """Run every migration up to `revision` that the database has not had, inside the caller's transaction."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", "etl.ledger:migrations")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

@@ -10,8 +10,10 @@ from datetime import datetime
 from etl.catalog import remembered_catalog
 from etl.errors import WarehouseUnavailable
 from etl.ledger import Ledger
+from etl.moving.restored import require_restored
 from etl.service.asking import Asking
 from etl.service.base import utc_now
+from etl.service.keeping import Keeping
 from etl.service.leading import Leading
 from etl.service.mending import Mending
 from etl.service.reporting import Reporting
@@ -22,7 +24,7 @@ from etl.warehouse import Warehouse
 __all__ = ["Service", "open_service", "start_service", "utc_now"]
 
 
-class Service(Leading, Reporting, Mending, Asking):
+class Service(Leading, Reporting, Mending, Keeping, Asking):
     """One per process. Every method may be called from any thread."""
 
 
@@ -55,6 +57,7 @@ def start_service(
 ) -> Service:
     """As `open_service`, for a caller that closes it itself."""
     catalog = remembered_catalog(settings.project, settings.state / "remembered")
+    require_restored(settings)
     warehouse = _open_warehouse(settings, wait_seconds)
     ledger = Ledger(settings.ledger, clock, settings.database)
     try:

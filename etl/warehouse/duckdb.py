@@ -6,19 +6,21 @@ import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from etl.declared import Contract
-from etl.errors import WarehouseError
+from etl.errors import MetaLayerError, WarehouseError
 from etl.facts import Rows
 from etl.warehouse import Session
 from etl.warehouse import bookkeeping as books
 from etl.warehouse.duckdb_bronze import Bronze
 from etl.warehouse.duckdb_session import DuckDBSession
 from etl.warehouse.duckdb_sql import faults
-from etl.warehouse.naming import ASIDE, BUILD, CUT, PUT, physical, quoted, side
+from etl.warehouse.naming import ASIDE, BUILD, CUT, PUT, literal, physical, quoted, side
 from etl.warehouse.reading import Reading
 from etl.warehouse.writing import newest
 
@@ -26,6 +28,15 @@ VALUE_BYTES = 8  # of a number; text is counted as one, for want of better
 BLOCK_BYTES = 262_144
 QUERY_SECONDS = 60.0
 NEVER_STORED = 1 << 62
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What a copy holds."""
+
+    version: int
+    rows: int
+    bronze_files: tuple[Path, ...]
 
 
 class DuckDBWarehouse(Bronze, Reading):
@@ -70,12 +81,58 @@ class DuckDBWarehouse(Bronze, Reading):
         """
         for folder in (self.bronze_files.parent / "scratch").glob("*"):
             shutil.rmtree(folder, ignore_errors=True)
+        landed = set(self._landed_files())
+        for path in [path for path in self.bronze_files.rglob("*") if path.is_file()]:
+            if path not in landed:
+                path.unlink(missing_ok=True)
+
+    def _landed_files(self) -> Iterator[Path]:
+        """The Parquet files of the batches as they were last read."""
         known = {(f"{batch.batch_id}.parquet", batch.revision) for batch in self.batches()}
         for path in [path for path in self.bronze_files.rglob("*") if path.is_file()]:
             within = path.relative_to(self.bronze_files).parts
             revision = int(within[1]) if len(within) == 3 and within[1].isdigit() else 0  # noqa: PLR2004
-            if (path.name, revision) not in known:
-                path.unlink(missing_ok=True)
+            if (path.name, revision) in known:
+                yield path
+
+    # -- copying ---------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def held_still(self) -> Iterator[None]:
+        """Nothing lands, is mended or published meanwhile; builds aside go on."""
+        with self._writing:
+            yield
+
+    def copy_into(self, target: Path) -> Copied:
+        """Everything of one version into a new file below `<state>/files`, and which bronze files belong to it."""
+        with self.session() as session:
+            session.run("begin transaction")
+            try:
+                (name,) = session.rows("select current_catalog()")[0]
+                session.run(f"attach {literal(str(target))} as copied")
+                session.run(f"copy from database {quoted(name)} to copied")
+                version, rows = newest(session), self._rows_kept(session)
+                session.run("commit")
+                session.run("detach copied")
+            except BaseException:
+                with suppress(MetaLayerError):  # the first error is the one to tell
+                    session.run("rollback")
+                with suppress(MetaLayerError):
+                    session.run("detach copied")
+                raise
+        return Copied(version, rows, tuple(self._landed_files()))
+
+    def _rows_kept(self, session: Session) -> int:
+        """Of the tables in the file, and of the bronze that lies beside it."""
+        tables = session.rows(
+            "select schema_name, table_name from duckdb_tables() where database_name = current_catalog() "
+            "and not regexp_matches(table_name, ?)",
+            [f"^({'|'.join(ASIDE)})"],
+        )
+        counts = [f"select count(*) as n from {quoted(schema)}.{quoted(name)}" for schema, name in tables]  # noqa: S608
+        bronze = "select coalesce(sum(rows), 0) from bronze._batches where state = 'landed'"
+        every = f"select sum(n) from ({' union all '.join([*counts, bronze])}) as counted"  # noqa: S608
+        return int(session.rows(every)[0][0])
 
     # -- publishing ------------------------------------------------------------------------------------------
 

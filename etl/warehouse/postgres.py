@@ -20,6 +20,7 @@ from etl.warehouse import bookkeeping as books
 from etl.warehouse.naming import ASIDE, CUT, PUT, literal, quoted
 from etl.warehouse.postgres_bronze import PostgresBronze
 from etl.warehouse.postgres_held import OPTIONS
+from etl.warehouse.postgres_indexes import index_of
 from etl.warehouse.postgres_session import PostgresSession
 from etl.warehouse.postgres_sql import PLACE, SCHEMAS, aside, fence_of, named, short, typed
 from etl.warehouse.reading import Reading
@@ -28,16 +29,6 @@ from etl.warehouse.writing import newest
 QUERY_SECONDS = 60.0
 MADE_BY_ANOTHER = ("42710", "23505")  # the role is there already: another process was quicker
 PREPARING = 7_205_759_403  # the number of the lock under which schemas are made
-INDEXED = {
-    "bronze._arrivals": "batch_id",
-    "bronze._publications": "table_name, version",
-    "bronze._accounts": "source, version",
-    "bronze._money_accounts": "source, version",
-    "bronze._columns": "batch_id",
-    "bronze._drift": "batch_id",
-    "bronze._marks": "batch_id",
-    "quarantine.unreadable_lines": "batch_id, line_number",
-}
 
 
 class PostgresWarehouse(PostgresBronze, Reading):
@@ -106,8 +97,7 @@ class PostgresWarehouse(PostgresBronze, Reading):
     def _make_book(self, session: PostgresSession, table: str, columns: str) -> None:
         if session.columns(table) is None:
             session.run(f"create table {table} ({columns})")
-            if table in INDEXED:
-                session.run(f"create index on {table} ({INDEXED[table]})")
+            self._index(session, table, session.columns(table) or {})
         for name, kind in books.ADDED.get(table, {}).items():
             session.run(f"alter table {table} add column if not exists {name} {typed(kind)}")
 
@@ -124,6 +114,11 @@ class PostgresWarehouse(PostgresBronze, Reading):
         )
 
     # -- who may read ----------------------------------------------------------------------------------------
+
+    def grant_all(self) -> None:
+        """Make the reading role, where this user may, and let it read everything that stands."""
+        with self.session() as session:
+            self._grant_all(session)
 
     def _grant_all(self, session: PostgresSession) -> None:
         """The reading role, where this user may make one, and its rights on everything that stands."""
@@ -244,12 +239,10 @@ class PostgresWarehouse(PostgresBronze, Reading):
             session.run(f"alter table {named(table)} add column {quoted(name)} {kind}")
 
     def _index(self, session: PostgresSession, table: str, columns: Mapping[str, str]) -> None:
-        """For lookups of a row by its place, which mending and `explain` do. Keys are indexed by `_index_key`."""
-        if table.startswith(("quarantine.", "silver._")):
-            session.run(f"create index on {named(table)} (_batch_id, _row_number)")
-        elif table.startswith("silver.") and columns:
-            first = next(iter(columns))
-            session.run(f"create index on {named(table)} ({quoted(first)})")
+        """The index that a table is looked into by. A table that is built anew keeps its own."""
+        index = index_of(table, columns)
+        if index is not None:
+            session.run(index.sql)
 
     def _merge(self, session: Session, table: str) -> None:
         """What was cut leaves the table, what was put comes in; the view that showed both goes."""

@@ -18,6 +18,7 @@ from etl.warehouse.columns import note_columns
 from etl.warehouse.duckdb_sql import os_faults
 from etl.warehouse.naming import literal, quoted
 from etl.warehouse.postgres_held import PostgresHeld
+from etl.warehouse.postgres_indexes import Index
 from etl.warehouse.postgres_session import PostgresSession
 from etl.warehouse.postgres_sql import LONGEST_NAME, TEXT, corrected_texts, named, received
 from etl.warehouse.writing import Writing
@@ -125,8 +126,7 @@ def make_bronze_table(session: PostgresSession, table: str, columns: Sequence[st
     session.run(
         f"create table {named(table)} ({listed}_batch_id {TEXT} not null, _row_number bigint not null)"
     )
-    # Rows of a batch lie together, so the least of indexes finds them.
-    session.run(f"create index on {named(table)} using brin (_batch_id) with (pages_per_range = 32)")
+    session.run(Index(table, ("_batch_id",), brin=True).sql)
     session.run(f"comment on table {named(table)} is {literal(OWNED + source)}")
 
 
