@@ -25,6 +25,26 @@ KEEPALIVES = {
 DISK_FULL = ("53100",)
 TRANSIENT = ("08", "40001", "40P01", "53", "55P03", "57P01", "57P02", "57P03", "57P05", "25P03", "58030")
 NO_ANSWER = "The database {address} cannot be reached: {why}"
+OLDEST_VERSION = 15
+
+# What a server or libpq says when it lets nobody in, and what to do. There is no SQLSTATE while a connection is made.
+# In this order: a certificate that is not there "does not exist" too.
+REFUSALS = (
+    ("password authentication failed", "Check the user in the URL and METALAYER_DATABASE_PASSWORD."),
+    ("no password supplied", "Give it in METALAYER_DATABASE_PASSWORD, or METALAYER_DATABASE_PASSWORD_FILE."),
+    ("authentication failed", "Check how the server lets this user in (pg_hba.conf)."),
+    ("root certificate file", "Name the certificates to check the server's against in METALAYER_DATABASE_CA."),
+    ("certificate verify failed", "METALAYER_DATABASE_CA does not hold what the server's certificate is signed by."),
+    ("does not match host name", "Reach the server by the name in its certificate."),
+    ("does not support SSL", "Give the server a certificate, or ask for less with METALAYER_DATABASE_TLS."),
+    (
+        "no pg_hba.conf entry",
+        "Let the server's pg_hba.conf allow this user from here; it may ask for TLS (METALAYER_DATABASE_TLS).",
+    ),
+    ("is not permitted to log in", "Name another user in the URL."),
+    ("permission denied for database", "Let an administrator grant connect on the database to this user."),
+    ("does not exist", "Check user and database in the URL, or let an administrator make them."),
+)
 
 
 def engine_of(
@@ -81,13 +101,22 @@ def sqlstate(fault: BaseException) -> str:
     return str(getattr(origin, "pgcode", None) or "")
 
 
+def refusal(fault: BaseException) -> str:
+    """What to do about a server that answers but does not let us in; "" for any other fault. Trying again is no use."""
+    origin = getattr(fault, "orig", None) or fault
+    if sqlstate(origin) or not isinstance(origin, psycopg2.OperationalError):
+        return ""
+    said = str(origin)
+    return next((cure for words, cure in REFUSALS if words in said), "")
+
+
 def is_lost(fault: BaseException) -> bool:
     """Whether the connection is gone, or the server is just starting or stopping."""
     origin = getattr(fault, "orig", None) or fault
     state = sqlstate(origin)
     if state:
         return state.startswith(("08", "57P"))
-    return isinstance(origin, psycopg2.OperationalError | psycopg2.InterfaceError)
+    return not refusal(origin) and isinstance(origin, psycopg2.OperationalError | psycopg2.InterfaceError)
 
 
 def is_transient(fault: BaseException) -> bool:
@@ -122,6 +151,9 @@ def as_ours(fault: BaseException, address: str) -> MetaLayerError:
         return WarehouseUnavailable(f"Every connection to {address} is in use.", "It is tried again.")
     if sqlstate(fault) == "57014":
         return WarehouseUnavailable(f"The statement was stopped in {address}: {why}", "It is tried again.")
+    cure = refusal(fault)
+    if cure:
+        return WarehouseError(f"The database {address} refuses the connection: {why}", cure)
     if is_lost(fault):
         return WarehouseUnavailable(
             NO_ANSWER.format(address=address, why=why), "It is tried again; see that it runs."
@@ -131,3 +163,20 @@ def as_ours(fault: BaseException, address: str) -> MetaLayerError:
             f"The database {address} could not take the statement: {why}", "It is tried again."
         )
     return WarehouseError(why, "See the statement in the log of this run.")
+
+
+def require_fit(encoding: str, version: int, address: str) -> None:
+    """`version` as the server counts: 150004. Raises WarehouseError for a database that MetaLayer cannot work in."""
+    if version < OLDEST_VERSION * 10_000:
+        raise WarehouseError(
+            f"The database {address} is a PostgreSQL {version // 10_000}; {OLDEST_VERSION} is the oldest that will do.",
+            "Bring it up to date, or name another one.",
+        )
+    if encoding != "UTF8":
+        raise WarehouseError(
+            f"The database {address} keeps texts in {encoding}, which cannot hold every character of a file.",
+            "Make one with: create database NAME template template0 encoding 'UTF8'.",
+        )
+
+
+FITNESS = "select current_setting('server_encoding'), current_setting('server_version_num')::integer"

@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any
 from etl.cli import words
 from etl.cli.output import Answer, Output
 from etl.cli.tables import table
-from etl.errors import CatalogError, MetaLayerError, Problem, UsageError
+from etl.errors import CatalogError, MetaLayerError, Problem, SettingsError, UsageError
 from etl.model import CheckState
 from etl.texts import count
 from etl.wire import to_plain
 
 if TYPE_CHECKING:
     from etl.cli.running import Context
+    from etl.diagnosis import Found
 
+MENDED = "mended"
+HOLDER_SECONDS = 3.0  # for another command that holds the warehouse: who it is, is a finding
+WORST_FIRST = [CheckState.FAILED, CheckState.WARNED, CheckState.UNEXAMINED, CheckState.PASSED]
 LIBRARIES = (
     "streamlit",
     "duckdb",
@@ -40,22 +44,78 @@ def doctor(context: Context) -> Answer:
         _finding("Python", CheckState.PASSED, f"{platform.python_version()} on {platform.platform()}")
     ]
     try:
-        settings = context.settings
-        findings.append(
-            _finding("Settings", CheckState.PASSED, f"landing {settings.landing}, state {settings.state}")
-        )
-        with context.door() as door:
-            findings += door.call("doctor")
-    except CatalogError as error:
-        findings += [
-            _finding("Catalog", CheckState.FAILED, str(problem), problem.hint) for problem in error.problems
-        ]
-    except MetaLayerError as error:
-        findings.append(_finding("Engine", CheckState.FAILED, error.message, error.hint))
+        findings += _examined(context)
+    except SettingsError as error:
+        findings.append(_finding("Settings", CheckState.FAILED, error.message, error.hint))
     failed = any(finding["state"] == CheckState.FAILED for finding in findings)
     return Answer(
         {"findings": findings, "well": not failed}, lambda o: _show_findings(o, findings), int(failed)
     )
+
+
+def _examined(context: Context) -> list[dict[str, Any]]:
+    """Looked at from outside, mended where asked, started, and looked at again: what has gone by then is mended."""
+    from etl.diagnosis import look
+    from etl.door import living
+
+    settings = context.settings
+
+    def answers() -> bool:
+        return living(settings) is not None
+
+    settled = _finding("Settings", CheckState.PASSED, f"landing {settings.landing}, state {settings.state}")
+    before = look(settings, answers)
+    untold = []
+    for found in before:
+        if context.arguments.mend and found.mend is not None:
+            untold += _mended_by(found)
+    inside = _from_inside(context)
+    after = look(settings, answers)
+    standing = [_plain(found) for found in after]
+    names = {(finding["what"], finding["state"]) for finding in standing}
+    gone = [
+        {**plain, "state": MENDED, "hint": ""}
+        for plain in map(_plain, before)
+        if plain["state"] != CheckState.PASSED and (plain["what"], plain["state"]) not in names
+    ]
+    told = {finding["detail"] for finding in standing}
+    return [
+        settled,
+        *sorted(standing, key=lambda f: WORST_FIRST.index(f["state"])),
+        *gone,
+        *untold,
+        *(f for f in inside if f["detail"] not in told),
+    ]
+
+
+def _mended_by(found: Found) -> list[dict[str, Any]]:
+    """Nothing when it could be mended: that is seen by looking again."""
+    assert found.mend is not None  # noqa: S101 - for mypy: asked only then
+    try:
+        found.mend()
+    except (MetaLayerError, OSError) as fault:
+        what = f"Mending {found.finding.what}"
+        return [_finding(what, CheckState.FAILED, str(fault), getattr(fault, "hint", ""))]
+    return []
+
+
+def _from_inside(context: Context) -> list[dict[str, Any]]:
+    """What the engine says of itself, or what keeps it from starting."""
+    from etl.door import open_door
+
+    try:
+        with open_door(context.settings, context.output.say, HOLDER_SECONDS) as door:
+            found: list[dict[str, Any]] = door.call("doctor")
+            return found
+    except CatalogError as error:
+        return [_finding("Catalog", CheckState.FAILED, str(p), p.hint) for p in error.problems]
+    except MetaLayerError as error:
+        return [_finding("Engine", CheckState.FAILED, error.message, error.hint)]
+
+
+def _plain(found: Found) -> dict[str, Any]:
+    finding = found.finding
+    return _finding(finding.what, finding.state, finding.detail, finding.hint)
 
 
 def version(context: Context) -> Answer:

@@ -67,6 +67,7 @@ def _ruled(
 STYLES = {
     "succeeded": "green",
     "passed": "green",
+    "mended": "green",
     "failed": "bold red",
     "interrupted": "bold red",
     "warned": "yellow",

@@ -50,6 +50,10 @@ class Place(Protocol):
         """Let new ids follow those that were written from elsewhere."""
         ...
 
+    def behind(self, connection: sa.Connection) -> tuple[str, ...]:
+        """The tables whose next id is one that was given already."""
+        ...
+
 
 def place_of(url: str, database: Database | None) -> Place:
     """The place that a URL names. Raises LedgerError for a kind that is not known."""

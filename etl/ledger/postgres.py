@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.engine.interfaces import ExecutionContext
 
 from etl import database as databases
@@ -69,6 +70,9 @@ class PostgresSchema:
             return DiskFull(
                 f"The disk is full: the ledger {self.name} cannot grow.", "Free some space and try again."
             )
+        cure = databases.refusal(error)
+        if cure:
+            return LedgerError(f"The ledger {self.name} refuses the connection: {why}", cure)
         if databases.is_lost(error) or error.connection_invalidated:
             return LedgerUnavailable(
                 f"The ledger {self.name} cannot be reached: {why}.", "It is tried again; see that it runs."
@@ -96,14 +100,33 @@ class PostgresSchema:
 
     def count_on(self, connection: sa.Connection) -> None:
         """Set every sequence to the highest id of its table."""
-        for table in metadata.sorted_tables:
-            column = table.autoincrement_column
-            if column is None or not table.name:
-                continue
+        for table, column in _counted():
             highest = connection.scalar(sa.select(sa.func.max(column)))
-            sequence = sa.func.pg_get_serial_sequence(table.name, column.name)
             if highest is not None:
-                connection.execute(sa.select(sa.func.setval(sequence, highest)))
+                connection.execute(sa.select(sa.func.setval(_sequence_of(table, column), highest)))
+
+    def behind(self, connection: sa.Connection) -> tuple[str, ...]:
+        """The tables that hold a higher id than their sequence has given."""
+        found = []
+        for table, column in _counted():
+            highest = connection.scalar(sa.select(sa.func.max(column))) or 0
+            given = (
+                connection.scalar(sa.select(sa.func.pg_sequence_last_value(_sequence_of(table, column)))) or 0
+            )
+            if highest > given:
+                found.append(table.name)
+        return tuple(found)
+
+
+def _counted() -> Iterator[tuple[sa.Table, sa.Column[Any]]]:
+    for table in metadata.sorted_tables:
+        column = table.autoincrement_column
+        if column is not None and table.name:
+            yield table, column
+
+
+def _sequence_of(table: sa.Table, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    return sa.cast(sa.func.pg_get_serial_sequence(table.name, column.name), REGCLASS)
 
 
 def _on_begin(connection: sa.Connection) -> None:

@@ -67,6 +67,10 @@ class SqliteFile:
     def count_on(self, connection: sa.Connection) -> None:
         """SQLite gives the next id by the highest there is."""
 
+    def behind(self, connection: sa.Connection) -> tuple[str, ...]:
+        """None, for the same reason."""
+        return ()
+
 
 def engine_of(url: str) -> sa.Engine:
     """Connections whose transactions begin as SQLite's own module would not begin them."""

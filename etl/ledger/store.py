@@ -89,6 +89,16 @@ class Store:
         with self._reading() as connection:
             return self.place.size_bytes(connection)
 
+    def behind(self) -> tuple[str, ...]:
+        """The tables whose next id is one that was given already."""
+        with self._reading() as connection:
+            return self.place.behind(connection)
+
+    def count_on(self) -> None:
+        """Let new ids follow the highest that there are."""
+        with self._writing(durable=True) as connection:
+            self.place.count_on(connection)
+
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
         """A transaction in which every query sees the same state."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from etl.database import address_of, engine_of, faults
+from etl.database import FITNESS, address_of, engine_of, faults, require_fit
 from etl.errors import WarehouseUnavailable
 from etl.lease import LOCK
 from etl.ledger.postgres import SCHEMA, PostgresSchema
@@ -88,6 +88,8 @@ def opened(settings: Settings) -> Iterator[Places]:
             warehouse_begun = connection.begin()
             _set(connection, AT_WORK)
         raw = connection.connection
+        encoding, version = connection.exec_driver_sql(FITNESS).one()
+        require_fit(encoding, version, address_of(settings.warehouse))
         places = Places(WithinPostgres(settings, raw), raw, ledger, schema, shared)
         transactions = [open_one for open_one in (begun, warehouse_begun) if open_one is not None]
         try:

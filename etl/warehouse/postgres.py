@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
-from etl.database import engine_of, faults, sqlstate
+from etl.database import FITNESS, engine_of, faults, require_fit, sqlstate
 from etl.declared import Contract
 from etl.errors import MetaLayerError, WarehouseError, WarehouseUnavailable
 from etl.facts import Rows
@@ -20,7 +20,7 @@ from etl.warehouse import bookkeeping as books
 from etl.warehouse.naming import ASIDE, CUT, PUT, literal, quoted
 from etl.warehouse.postgres_bronze import PostgresBronze
 from etl.warehouse.postgres_held import OPTIONS
-from etl.warehouse.postgres_indexes import index_of
+from etl.warehouse.postgres_indexes import index_of, missing_indexes
 from etl.warehouse.postgres_session import PostgresSession
 from etl.warehouse.postgres_sql import PLACE, SCHEMAS, aside, fence_of, named, short, typed
 from etl.warehouse.reading import Reading
@@ -39,6 +39,8 @@ class PostgresWarehouse(PostgresBronze, Reading):
         self._reader: sa.Engine | None = None
         try:
             with self.session() as session:
+                encoding, version = session.rows(FITNESS)[0]
+                require_fit(encoding, version, self.address)
                 ready = session.rows("select to_regclass('bronze._fence') is not null")[0][0]
             if not ready:
                 self._make_books()
@@ -127,14 +129,23 @@ class PostgresWarehouse(PostgresBronze, Reading):
             return
         for schema in SCHEMAS:
             session.run(f"grant usage on schema {schema} to {quoted(role)}")
-        missing = session.rows(
+        for schema, table in self._ungranted(session):
+            session.run(f"grant select on {quoted(schema)}.{quoted(table)} to {quoted(role)}")
+
+    def ungranted(self) -> list[str]:
+        """What the reading role may not read although it stands; nothing where there is no such role."""
+        with self.session() as session:
+            if not session.rows("select 1 from pg_roles where rolname = ?", [self._settings.database.reader]):
+                return []
+            return [f"{schema}.{table}" for schema, table in self._ungranted(session)]
+
+    def _ungranted(self, session: PostgresSession) -> list[tuple[Any, ...]]:
+        return session.rows(
             "select n.nspname, c.relname from pg_class as c join pg_namespace as n on n.oid = c.relnamespace "
             "where n.nspname = any(?) and c.relkind in ('r', 'v') and not c.relname ~ ? "
             "and not has_table_privilege(?, c.oid, 'select')",
-            [list(SCHEMAS), f"^({'|'.join(ASIDE)})", role],
+            [list(SCHEMAS), f"^({'|'.join(ASIDE)})", self._settings.database.reader],
         )
-        for schema, table in missing:
-            session.run(f"grant select on {quoted(schema)}.{quoted(table)} to {quoted(role)}")
 
     def _has_reader(self, session: PostgresSession) -> bool:
         database = self._settings.database
@@ -243,6 +254,12 @@ class PostgresWarehouse(PostgresBronze, Reading):
         index = index_of(table, columns)
         if index is not None:
             session.run(index.sql)
+
+    def make_indexes(self) -> None:
+        """Make those that are missing."""
+        with self.session() as session:
+            for index in missing_indexes(session):
+                session.run(index.sql)
 
     def _merge(self, session: Session, table: str) -> None:
         """What was cut leaves the table, what was put comes in; the view that showed both goes."""
