@@ -5,7 +5,7 @@
 #
 # Uses the Docker that is here. Where none is, and this is a Debian and root asks, it sets one up for the time of the
 # trial. Base images that no registry gives are replaced by stand-ins made of Debian packages.
-# Nothing is left behind, but for METALAYER_TRY_FOLDER where that is set: with it, a trial that failed can be looked into.
+# What stays: Debian packages that it had to install, and METALAYER_TRY_FOLDER where that is set, to look into.
 # Exit 0: all passed. 1: something failed. 77: no engine can be had here.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
