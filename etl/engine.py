@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from etl.errors import MetaLayerError, WarehouseUnavailable
+from etl.errors import LedgerUnavailable, MetaLayerError, WarehouseUnavailable
 from etl.execution import Ended, Execution
 from etl.model import Run, RunState
 from etl.tools import Tools
@@ -35,21 +35,29 @@ class Engine:
         self._before_run = before_run
         self._after_run = after_run
         self._logs = logs
+        self._fence: int | None = None  # None: nobody else can work here
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._working = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._claim_in_doubt = False
         self._end: tuple[int, RunState, str, int | None] | None = None  # of the last run, until it is written
         self.interrupted: tuple[Run, ...] = ()  # runs that the engine before this one left unfinished
 
-    def take_over(self) -> int:
-        """Prepare the warehouse, take the fencing number, and end what an earlier engine left unfinished."""
+    def take_over(self, note: Callable[[int], None] = lambda fence: None) -> int:
+        """Prepare the warehouse, take the fencing number, and end what an earlier engine left unfinished.
+
+        `note` writes the number down in the ledger: from then on an earlier engine can claim no run there.
+        """
         if not self._working.acquire(timeout=PATIENCE_SECONDS):
             raise WarehouseUnavailable("A run of before is still being broken off.", "It is tried again.")
         try:
             self.tools.warehouse.prepare(list(self.tools.catalog.contracts.values()))
             fence = self.tools.warehouse.take_fence()
+            note(fence)
+            self._fence = fence
             self.interrupted = self._reconcile()
+            self._claim_in_doubt = False
             self._stopping.clear()
         finally:
             self._working.release()
@@ -137,7 +145,7 @@ class Engine:
             if not self._may_work():
                 return None
             self._write_end()
-            run = self.tools.ledger.claim_next()
+            run = self._claimed()
             if run is None:
                 return None
             self._end = (run.run_id, *self._execute(run, on_progress))
@@ -148,6 +156,21 @@ class Engine:
         except Exception as fault:  # the run itself has ended; what follows it must not undo that
             self.log(f"after run {run.run_id}: {fault}\n{traceback.format_exc()}")
         return ended
+
+    def _claimed(self) -> Run | None:
+        """The next run. One that was claimed when the answer was lost is at work in the ledger, and nowhere else."""
+        if self._claim_in_doubt:
+            at_work = self.tools.ledger.unfinished()
+            if not self._may_work():
+                return None
+            self._claim_in_doubt = False
+            if at_work:
+                return at_work[0]
+        try:
+            return self.tools.ledger.claim_next(self._fence)
+        except LedgerUnavailable:
+            self._claim_in_doubt = True
+            raise
 
     def _write_end(self) -> None:
         """Tell the ledger how the last run ended. It stays to be told until it could be: one run at a time."""

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from typing import TypeVar
 
 import psutil
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
-from etl.errors import MetaLayerError, RunCancelled
+from etl.errors import LedgerUnavailable, MetaLayerError, RunCancelled
 from etl.facts import StageTiming
 from etl.ledger import NewTask
 from etl.model import Plan, Run, RunState, Step, TaskState
+from etl.patience import patiently
 from etl.steps import RunInterrupted, Steps, TaskSkipped, Work
 from etl.tools import Tools
 
+T = TypeVar("T")
 Ended = tuple[RunState, str, int | None]  # how, why if not well, the version published
 
 
@@ -45,7 +49,7 @@ class Execution:
     def go(self) -> Ended:
         """Do every task of the plan."""
         try:
-            plan = self.steps.make_plan()
+            plan = self._patiently(self.steps.make_plan)
             self._do_all(plan, self._plan_tasks(plan))
         except RunCancelled as cancelled:
             return RunState.CANCELLED, cancelled.message, self.version
@@ -53,16 +57,21 @@ class Execution:
             return RunState.INTERRUPTED, str(stopped), self.version
         finally:
             self.steps.close()
-            self.tools.ledger.save_timings(list(self.timings.values()))
+            with suppress(LedgerUnavailable):  # a run that is otherwise well does not end for them
+                self._patiently(lambda: self.tools.ledger.save_timings(list(self.timings.values())))
         state = RunState.FAILED if self.steps.failed else RunState.SUCCEEDED
         return state, "\n".join(dict.fromkeys(self.faults)), self.version
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        """A run does not end because the database is restarted between two of its steps."""
+        return patiently(call, stopping=self._stopping, seconds=self.tools.retry.patience_seconds)
 
     def _do_all(self, plan: Plan, ids: Mapping[str, int]) -> None:
         children = {step.parent: step.name for step in plan.steps if step.parent}  # parent → its last child
         for step in plan.steps:
             self._check_cancelled()
             if step.name in children:
-                self.tools.ledger.start_task(ids[step.name])
+                self._start_task(ids[step.name])
                 continue
             self._do(step, ids[step.name])
             if children.get(step.parent) == step.name:
@@ -76,7 +85,13 @@ class Execution:
         message = (
             f"{', '.join(failed)} failed." if failed else f"{len(own)} source{'' if len(own) == 1 else 's'}."
         )
-        self.tools.ledger.finish_task(task_id, state, None, message)
+        self._finish_task(task_id, state, None, message)
+
+    def _start_task(self, task_id: int) -> None:
+        self._patiently(lambda: self.tools.ledger.start_task(task_id))
+
+    def _finish_task(self, task_id: int, state: TaskState, rows: int | None, message: str) -> None:
+        self._patiently(lambda: self.tools.ledger.finish_task(task_id, state, rows, message))
 
     def _plan_tasks(self, plan: Plan) -> dict[str, int]:
         tasks = [
@@ -86,13 +101,20 @@ class Execution:
             )
             for step in plan.steps
         ]  # fmt: skip
-        planned = self.tools.ledger.plan_tasks(self.run.run_id, tasks)
+        planned = self._patiently(lambda: self._planned(tasks))
         return dict(zip((step.name for step in plan.steps), planned, strict=True))
+
+    def _planned(self, tasks: list[NewTask]) -> tuple[int, ...]:
+        """Their ids. They may be written down already, where the answer of the ledger was lost."""
+        there = self.tools.ledger.run(self.run.run_id).tasks
+        if there:
+            return tuple(task.task_id for task in sorted(there, key=lambda task: task.position))
+        return self.tools.ledger.plan_tasks(self.run.run_id, tasks)
 
     def _check_cancelled(self) -> None:
         if self._stopping():
             raise RunInterrupted("MetaLayer was stopped while the run was at work.", "It is due again.")
-        if self.tools.ledger.cancel_requested(self.run.run_id):
+        if self._patiently(lambda: self.tools.ledger.cancel_requested(self.run.run_id)):
             raise RunCancelled("Cancelled on request.", "What was published stays.")
 
     def _do(self, step: Step, task_id: int) -> None:
@@ -100,15 +122,16 @@ class Execution:
         started, cpu = time.perf_counter(), time.process_time()
         try:
             rows, message = self._attempts(task_id, work)
-            self.tools.ledger.finish_task(task_id, TaskState.SUCCEEDED, rows, message)
+            self._finish_task(task_id, TaskState.SUCCEEDED, rows, message)
         except TaskSkipped as skipped:
-            self.tools.ledger.skip_task(task_id, skipped.message)
+            told = skipped.message
+            self._patiently(lambda: self.tools.ledger.skip_task(task_id, told))
             self.steps.failed[step.name], rows = skipped.message, None
-        except (RunCancelled, RunInterrupted):
-            self.tools.ledger.finish_task(task_id, TaskState.FAILED, None, "Cancelled on request.")
+        except (RunCancelled, RunInterrupted) as ended:
+            self._finish_task(task_id, TaskState.FAILED, None, ended.message)
             raise
         except MetaLayerError as fault:
-            self.tools.ledger.finish_task(task_id, TaskState.FAILED, None, str(fault))
+            self._finish_task(task_id, TaskState.FAILED, None, str(fault))
             self.faults.append(str(fault))
             self.steps.failed[step.name], rows = str(fault), None
         self._add_timing(step, rows, time.perf_counter() - started, time.process_time() - cpu)
@@ -119,11 +142,11 @@ class Execution:
 
         def note(state: RetryCallState) -> None:
             fault = state.outcome.exception() if state.outcome else None
-            self.tools.ledger.retry_task(task_id, str(fault))
+            self._patiently(lambda: self.tools.ledger.retry_task(task_id, str(fault)))
             self._on_progress()
 
         def start(_: RetryCallState) -> None:
-            self.tools.ledger.start_task(task_id)
+            self._start_task(task_id)
             self._on_progress()
 
         trying = Retrying(

@@ -272,8 +272,10 @@ class Keeper:
             elif self._wants:
                 try:
                     self.take()
-                except MetaLayerError as fault:  # tried again at the next beat
-                    self._tell(f"The lease could not be taken up: {fault}")
+                except (
+                    Exception
+                ) as fault:  # whatever it is: this thread must live, and tries again at the next beat
+                    self._tell(f"The lease could not be taken up: {type(fault).__name__}: {fault}")
 
     def _beat(self) -> None:
         if self._lease.beat():

@@ -11,6 +11,7 @@ from etl.catalog import Catalog
 from etl.declared import Contract
 from etl.layers import silver
 from etl.ledger import Ledger
+from etl.patience import PATIENCE_SECONDS
 from etl.reader import Reader
 from etl.remembered import Memory
 from etl.warehouse import Warehouse
@@ -23,6 +24,7 @@ class Retry:
     attempts: int = 4
     first_wait_seconds: float = 0.5
     longest_wait_seconds: float = 10.0
+    patience_seconds: float = PATIENCE_SECONDS  # with a ledger that is out of reach
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from etl.settings import ROOT, Settings
 from etl.tools import Retry
 from tests.warehouses import NOW
 
-QUICK = Retry(attempts=3, first_wait_seconds=0.01, longest_wait_seconds=0.05)
+QUICK = Retry(attempts=3, first_wait_seconds=0.01, longest_wait_seconds=0.05, patience_seconds=0.5)
 
 
 def workspace(folder: Path, *, sample: bool = False) -> Settings:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from etl.errors import LedgerError, UsageError
+from etl.errors import LeaseLost, LedgerError, UsageError
 from etl.ledger.records import run_of, with_tasks
 from etl.ledger.store import Store
-from etl.ledger.tables import attempts, marks, runs, tasks
+from etl.ledger.tables import attempts, lease, marks, runs, tasks
 from etl.model import LAYER_PIPELINE, Run, RunState, TaskState, Trigger
 
 # Written out, not bound: only then does the database see that its index on the few queued runs will do.
@@ -76,9 +76,17 @@ class Runs(Store):
                 connection.execute(marks.delete().where(marks.c.name == _RUN_IDS_ABOVE))
                 connection.execute(marks.insert().values(name=_RUN_IDS_ABOVE, value=str(above)))
 
-    def claim_next(self) -> Run | None:
-        """Set the oldest queued run to running. None when one is running already or none waits."""
+    def claim_next(self, fence: int | None = None) -> Run | None:
+        """Set the oldest queued run to running. None when one is running already or none waits.
+
+        Raises LeaseLost when a newer engine than that with this fencing number has noted its lease.
+        """
         with self._writing(durable=True) as connection:
+            newest = connection.scalar(sa.select(lease.c.fence)) if fence is not None else None
+            if newest is not None and fence is not None and newest > fence:
+                raise LeaseLost(
+                    "Another engine has taken over this ledger.", "This one may run nothing more."
+                )
             if connection.execute(sa.select(runs.c.run_id).where(_RUNNING)).first():
                 return None
             oldest = sa.select(runs.c.run_id).where(_QUEUED).order_by(_OLDEST_FIRST).limit(1)

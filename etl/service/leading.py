@@ -12,6 +12,7 @@ from etl import plan as planning
 from etl.errors import LeaseLost, MetaLayerError, WarehouseUnavailable
 from etl.lease import Keeper, holder_name, lease_of
 from etl.model import Run, RunState, Trigger
+from etl.patience import patiently
 from etl.scheduler import Scheduler
 from etl.service.asking import Asking
 from etl.service.watching import Watching
@@ -51,7 +52,7 @@ class Leading(Watching, Asking):
         assert self.keeper is not None  # noqa: S101 - for mypy: `begin` comes first
         self._lives = True
         if self.keeper.holds:
-            self._note_lease()
+            self._note_lease(self._fence)
             self._work()
         self.keeper.want()
 
@@ -59,16 +60,15 @@ class Leading(Watching, Asking):
         """What was left unfinished is put right. Raises MetaLayerError, and then another may try."""
         if not self.engine.stop():
             raise WarehouseUnavailable("A run of before is still being broken off.", "It is tried again.")
-        self._fence = self.engine.take_over()
+        self._fence = self.engine.take_over(self._note_lease)
         self._cache = None
-        self._note_lease()
         if self._lives:
             self._work()
 
-    def _note_lease(self) -> None:
+    def _note_lease(self, fence: int) -> None:
         host, port = (os.environ.get(name, "") for name in ("METALAYER_HOST", "METALAYER_PORT"))
         address = f"http://{host}:{port}" if self._lives and port else ""
-        self._ledger.note_lease(holder_name(), address, self._fence)
+        self._ledger.note_lease(holder_name(), address, fence)
 
     def _work(self) -> None:
         known = self._known_files()  # before the engine takes what is queued
@@ -126,13 +126,18 @@ class Leading(Watching, Asking):
     def work(self, run_id: int) -> Run:
         """Work off the queue in this thread until that run has ended, or wait while another process does."""
         while True:
-            run = self._ledger.run(run_id)
+            run = patiently(lambda: self._worked(run_id), seconds=self.engine.tools.retry.patience_seconds)
             if run.state in FINISHED:
                 return run
+
+    def _worked(self, run_id: int) -> Run:
+        run = self._ledger.run(run_id)
+        if run.state not in FINISHED:
             if self.keeper is not None and not self.keeper.take():
                 time.sleep(4 * POLL_SECONDS)
             elif self.engine.work_one() is None:
                 time.sleep(POLL_SECONDS)
+        return run
 
     def _requested(self, pipeline: str, trigger: Trigger) -> tuple[Run, bool]:
         if not self.may_work():

@@ -54,21 +54,30 @@ class Proxy:
         self._refuses = False
         self._passes = asyncio.Event()
         self._passes.set()
+        self._listening: asyncio.Server | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
 
     def start(self) -> None:
         """Listen."""
         self._thread.start()
-        listening = asyncio.run_coroutine_threadsafe(
-            asyncio.start_server(self._serve, "127.0.0.1", 0), self._loop
-        ).result(10)
-        self.port = int(listening.sockets[0].getsockname()[1])
+        serving = asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._listening = asyncio.run_coroutine_threadsafe(serving, self._loop).result(10)
+        self.port = int(self._listening.sockets[0].getsockname()[1])
 
     def stop(self) -> None:
         """Cut what is left, and let nobody in any more."""
-        self.cut()
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+        self._loop.close()
+
+    async def _end(self) -> None:
+        if self._listening is not None:
+            self._listening.close()
+        self._cut_all()
+        self._passes.set()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.wait(rest, timeout=5) if rest else None
 
     def before(self, settings: Settings) -> Settings:
         """The same workspace, its database reached through here."""

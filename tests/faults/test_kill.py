@@ -115,6 +115,7 @@ def test_a_command_that_is_killed_leaves_whole_versions_and_the_next_one_goes_on
                 require_lease(service)
                 require_reconciled(service, before)
                 require_whole(service, uninterrupted)
+                require_swept(service)
                 outcomes.update(told(service, before) if hit else ["ended before"])
                 rest = run(service)
                 assert rest.state is RunState.SUCCEEDED, (rest.error, seed)
