@@ -98,14 +98,20 @@ class Proxy:
 
     def swallow(self) -> None:
         """Nothing goes through any more, in no direction, and nobody is told."""
-        self._do(self._passes.clear)
+        self._do(lambda: self._let_pass(False))
 
     def admit(self) -> None:
         """As at the beginning. What was swallowed is not delivered: those connections are gone."""
         if not self._passes.is_set():
             self.cut()
-        self._do(self._passes.set)
+        self._do(lambda: self._let_pass(True))
         self._do(lambda: setattr(self, "_refuses", False))
+
+    def _let_pass(self, yes: bool) -> None:
+        if yes:
+            self._passes.set()
+        else:
+            self._passes.clear()
 
     def set_trap(self, trap: Trap) -> Trap:
         """Wait for words to the server."""
@@ -114,7 +120,12 @@ class Proxy:
 
     def _do(self, call: Callable[[], object]) -> None:
         done = threading.Event()
-        self._loop.call_soon_threadsafe(lambda: (call(), done.set()))
+
+        def do() -> None:
+            call()
+            done.set()
+
+        self._loop.call_soon_threadsafe(do)
         done.wait(10)
 
     def _cut_all(self) -> None:

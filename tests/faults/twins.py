@@ -60,6 +60,7 @@ class Uninterrupted:
     """A workspace that gets the same files and mends and is never killed: what each version must look like."""
 
     service: Service
+    mends: bool = True
     versions: list[Shown] = field(default_factory=list)  # after each pair of files
     bronze: list[Shown] = field(default_factory=list)
 
@@ -67,7 +68,7 @@ class Uninterrupted:
         """Take in the next files, and from the third on what was mended."""
         number = len(self.versions)
         files(self.service.settings, number)
-        if number >= WITHOUT_MENDS:
+        if self.mends and number >= WITHOUT_MENDS:
             mend(self.service, number)
         ended = run(self.service)
         assert ended.state is RunState.SUCCEEDED, ended.error
