@@ -17,7 +17,7 @@ FUNCTIONS = frozenset(
         "contains", "corr", "count", "count_if", "countif", "covar_pop", "covar_samp", "cume_dist",
         "current_date", "current_timestamp", "date", "date_add", "date_diff", "date_from_parts", "date_part",
         "date_sub", "date_to_date_str", "date_trunc", "datediff", "day", "day_of_month", "day_of_week",
-        "day_of_year", "dayname", "dense_rank", "dpipe", "exists", "exp", "extract", "first", "first_value",
+        "day_of_year", "dayname", "dense_rank", "dpipe", "exists", "exp", "explode", "extract", "first", "first_value",
         "floor", "greatest", "group_concat", "hash", "hour", "if", "ifnull", "ilike", "in", "initcap", "isnan",
         "lag", "last", "last_day", "last_value", "lcase", "lead", "least", "left", "length", "levenshtein",
         "like", "list", "list_contains", "ln", "log", "logical_and", "logical_or", "lower", "lpad", "ltrim",
@@ -29,7 +29,7 @@ FUNCTIONS = frozenset(
         "similar_to", "split", "split_part", "sqrt", "starts_with", "stddev", "stddev_pop", "stddev_samp",
         "str_length", "str_position", "str_to_date", "str_to_time", "strftime", "string_agg", "strpos", "substr",
         "substring", "sum", "time_str_to_date", "time_to_str", "timestamp", "timestamp_trunc", "to_char", "trim",
-        "trunc", "try_cast", "ts_or_ds_add", "ts_or_ds_diff", "ts_or_ds_to_date", "ucase", "unix_to_time",
+        "trunc", "try_cast", "ts_or_ds_add", "ts_or_ds_diff", "ts_or_ds_to_date", "ucase", "unix_to_time", "unnest",
         "upper", "var_pop", "var_samp", "variance", "variance_pop", "week", "width_bucket", "xor", "year",
     }
 )  # fmt: skip
@@ -76,6 +76,36 @@ def _problems(tree: object) -> Iterator[str]:
             name = node.name if isinstance(node, exp.Anonymous) else node.sql_name()
             if name.lower() not in FUNCTIONS:
                 yield f"The function {name.lower()} is not on the list of allowed ones."
+        else:
+            yield from _other_problems(node)
+
+
+def _other_problems(node: object) -> Iterator[str]:
+    """Ways around the list: what takes a lock, what names a function, a type or an operator of one's own."""
+    from sqlglot import exp
+
+    of_ones_own = (exp.DataType.Type.USERDEFINED, exp.DataType.Type.XML)
+    if isinstance(node, exp.Lock):
+        yield "Rows may not be locked by a query."
+    elif isinstance(node, exp.Operator):
+        yield "An operator may not be named by its schema."
+    elif isinstance(node, exp.Dot) and isinstance(node.expression, exp.Func):
+        yield f"The function {node.expression.name.lower()} may not be named by its schema."
+    elif isinstance(node, exp.ObjectIdentifier) or (
+        isinstance(node, exp.DataType) and node.this in of_ones_own
+    ):
+        yield f"The type {node.sql().lower()} is not an ordinary one."
+    elif isinstance(node, exp.Column) and not node.table and _is_session_word(node.this):
+        yield f"{node.name.lower()} is not a column: who asks is not told."
+
+
+def _is_session_word(identifier: object) -> bool:
+    """Words that read as columns and are none, unless they stand in quotes."""
+    from sqlglot import exp
+
+    if not isinstance(identifier, exp.Identifier) or identifier.quoted:
+        return False
+    return identifier.name.lower() in ("user", "current_role", "session_user", "system_user")
 
 
 def _named_there(table: object) -> set[str]:

@@ -25,6 +25,7 @@ OPTIONS = {
     "search_path": "pg_catalog",
     "timezone": "UTC",
     "datestyle": "ISO,YMD",
+    "standard_conforming_strings": "on",  # a backslash in a text of ours, or of a query, is a sign like others
     "lock_timeout": "10s",
     # A writer that does not go on within a transaction is frozen or cut off: its locks must not outlive it for long.
     "idle_in_transaction_session_timeout": "15s",
