@@ -150,7 +150,7 @@ def _leftovers(settings: Settings) -> Iterator[Found]:
     """Files of a run that was killed. Whoever starts sweeps them, if nobody works."""
     if _is_worked_on(settings):
         return
-    names = ("scratch", "copy", *(("bronze",) if settings.on_postgres else ()))
+    names = ("scratch", "copy", *(("arriving",) if settings.on_postgres else ()))
     left = [path for name in names for path in (settings.files / name).glob("*")]
     left += [path for path in settings.state.glob("restore-[0-9]*") if path.is_dir()]
     if left:

@@ -83,7 +83,9 @@ class Base:
         )
 
     def _bronze_file(self, contract: Contract, batch_id: str, revision: int = 0) -> Path:
-        folder = self.settings.files / "bronze" / contract.bronze_table
+        # Not where an embedded warehouse keeps its own: what was carried over into a PostgreSQL stays as it was.
+        kept = "arriving" if self.settings.on_postgres else "bronze"
+        folder = self.settings.files / kept / contract.bronze_table
         folder = folder / str(revision) if revision else folder
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{batch_id}.parquet"

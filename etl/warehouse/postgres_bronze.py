@@ -116,7 +116,7 @@ class PostgresBronze(PostgresHeld, Writing):
 
     def _sweep_files(self) -> None:
         """Nothing of a file is kept outside the database: what lies here was left by a crash."""
-        for name in ("scratch", "bronze", "copy"):
+        for name in ("scratch", "arriving", "copy"):
             shutil.rmtree(self._settings.files / name, ignore_errors=True)
 
 
