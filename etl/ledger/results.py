@@ -114,21 +114,49 @@ class Results(Store):
                 connection.execute(table.insert(), rows)
 
 
-def _newest_results(
-    connection: sa.Connection, limit: int
-) -> dict[tuple[str, str], Sequence[sa.Row[Any, Any, Any]]]:
-    """(result_id, failing, examined) per (table, check), newest first."""
-    found = check_results.c
-    of_check = (
-        sa.select(found.result_id, found.failing, found.examined)
-        .order_by(found.result_id.desc())
-        .limit(limit)
+def _newest_results(connection: sa.Connection, limit: int) -> dict[tuple[str, str], list[Any]]:
+    """(result_id, failing, examined) per (table, check), newest first; in one question, whatever it costs to ask."""
+    place, own = _one_result_of_each().alias("place"), check_results.alias("own")
+    earlier = check_results.alias("earlier")
+    same = (own.c.table == place.c.table) & (own.c.check == place.c.check)
+    oldest = (
+        sa.select(earlier.c.result_id)
+        .where(earlier.c.table == place.c.table, earlier.c.check == place.c.check)
+        .order_by(earlier.c.result_id.desc())
+        .limit(1)
+        .offset(limit - 1)
+        .scalar_subquery()
     )
-    return {
-        (table, check): connection.execute(of_check.where(found.table == table, found.check == check)).all()
-        for table in distinct(connection, found.table)
-        for check in distinct(connection, found.check, found.table == table)
-    }
+    query = (
+        sa.select(own.c.table, own.c.check, own.c.result_id, own.c.failing, own.c.examined)
+        .join_from(place, own, same & (own.c.result_id >= sa.func.coalesce(oldest, 0)))
+        .order_by(own.c.table, own.c.check, own.c.result_id.desc())
+    )
+    kept: dict[tuple[str, str], list[Any]] = {}
+    for row in connection.execute(query):
+        kept.setdefault((row.table, row.check), []).append(row)
+    return kept
+
+
+def _one_result_of_each() -> sa.Subquery:
+    """(table, check) of every check that has results, by jumping along their index."""
+    first, after = check_results.alias("first"), check_results.alias("after")
+    before, at = check_results.alias("before"), check_results.alias("at")
+    lowest = sa.select(first.c.result_id).order_by(first.c.table, first.c.check).limit(1)
+    found = sa.select(lowest.scalar_subquery().label("result_id")).cte("found", recursive=True)
+    following = (
+        sa.select(after.c.result_id)
+        .where(sa.tuple_(after.c.table, after.c.check) > sa.tuple_(before.c.table, before.c.check))
+        .order_by(after.c.table, after.c.check)
+        .limit(1)
+        .scalar_subquery()
+    )
+    found = found.union_all(
+        sa.select(following).join_from(found, before, before.c.result_id == found.c.result_id)
+    )
+    return (
+        sa.select(at.c.table, at.c.check).join_from(found, at, at.c.result_id == found.c.result_id).subquery()
+    )
 
 
 def _of(connection: sa.Connection, table: sa.Table, version: int) -> sa.CursorResult[tuple[object, ...]]:

@@ -154,11 +154,11 @@ def distinct(
     connection: sa.Connection, column: sa.Column[Any], *where: sa.ColumnElement[bool]
 ) -> Iterator[Any]:
     """The column's distinct values in order, by jumping along its index: `select distinct` reads every row."""
-    lowest = sa.select(column).where(*where).order_by(column).limit(1)
-    row = connection.execute(lowest).first()
-    while row is not None:
-        yield row[0]
-        row = connection.execute(lowest.where(column > row[0])).first()
+    value = sa.func.min(column).label("value")
+    found = sa.select(value).where(*where).cte("found", recursive=True)
+    higher = sa.select(value).where(*where, column > found.c.value).scalar_subquery()
+    found = found.union_all(sa.select(higher).where(found.c.value.is_not(None)))
+    yield from connection.scalars(sa.select(found.c.value).where(found.c.value.is_not(None)))
 
 
 def _note_change(
