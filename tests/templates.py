@@ -14,6 +14,7 @@ from etl.layers.silver import SilverSQL
 from etl.settings import ROOT, Settings
 from tests.contents import succeeded
 from tests.oracle import CRM, ERP, Terms
+from tests.warehouses import NOW
 from tests.workspaces import few_files, opened, workspace
 
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None  # noqa: S108 - many runs, each waiting for a disk
@@ -61,12 +62,18 @@ class Template:
 
     def workspace(self, folder: Path) -> Settings:
         """An empty workspace in `folder`."""
-        made = self._made(folder)
+        made = self._made(folder, self._empty)
         shutil.copytree(self._empty.state, made.state)
         return made
 
-    def _made(self, folder: Path) -> Settings:
-        made = workspace(folder)
+    def _made(self, folder: Path, like: Settings | None = None) -> Settings:
+        """On PostgreSQL the ledger has a database of its own, so that the warehouse can be copied while it lives."""
+        if NOW.server is not None:
+            state = folder / "state"
+            NOW.made(state, like.warehouse if like else "")
+            made = replace(workspace(folder), ledger=NOW.made(state / "ledger", like.ledger if like else ""))
+        else:
+            made = workspace(folder)
         for path in [*(made.project / "contracts").iterdir(), *(made.project / "gold").iterdir()]:
             if self._only and path.name not in self._only:
                 path.unlink()
@@ -74,9 +81,15 @@ class Template:
 
     def copy(self, settings: Settings, state: Path) -> Settings:
         """The same project and landing folder with a state folder of its own: warehouse and bronze are copied, the
-        ledger is one that has seen nothing.
+        ledger is one that has seen nothing. On PostgreSQL nobody may be connected to the warehouse meanwhile.
         """
         state.mkdir(parents=True)
+        shutil.copytree(settings.state / "remembered", state / "remembered")
+        if NOW.server is not None:
+            return replace(
+                settings, state=state, warehouse=NOW.made(state, settings.warehouse),
+                ledger=NOW.made(state / "ledger", self._empty.ledger),
+            )  # fmt: skip
         made = replace(
             settings, state=state,
             warehouse=f"duckdb:///{state / 'warehouse.duckdb'}", ledger=f"sqlite:///{state / 'ledger.sqlite'}",
@@ -86,8 +99,13 @@ class Template:
         for path in self._empty.state.glob("ledger.sqlite*"):
             shutil.copy(path, state / path.name)
         shutil.copytree(settings.files / "bronze", made.files / "bronze", copy_function=os.link)
-        shutil.copytree(settings.state / "remembered", state / "remembered")
         return made
+
+    def forget(self, settings: Settings) -> None:
+        """Let go of a workspace or a copy that is closed."""
+        shutil.rmtree(settings.state)
+        for place in (settings.state, settings.state / "ledger"):
+            NOW.drop(place)
 
 
 def contracts(terms: Terms, *, blocked: bool = False) -> dict[str, str]:

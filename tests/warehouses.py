@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,9 +26,15 @@ class Lying:
         """Warehouse and ledger of the workspace with that state folder; the same ones when asked again."""
         if self.server is None:
             return f"duckdb:///{state / 'warehouse.duckdb'}", f"sqlite:///{state / 'ledger.sqlite'}"
-        if state not in self.databases:
-            self.databases[state] = fresh_database(self.server)
-        return self.databases[state], self.databases[state]
+        url = self.made(state)
+        return url, url
+
+    def made(self, place: Path, like: str = "") -> str:
+        """The database of a place, an empty one when it is new or a copy of `like`, to which nobody is connected."""
+        assert self.server is not None
+        if place not in self.databases:
+            self.databases[place] = copied(self.server, like) if like else fresh_database(self.server)
+        return self.databases[place]
 
     def drop(self, state: Path) -> None:
         """Let go of the database of a state folder."""
@@ -35,6 +43,12 @@ class Lying:
 
 
 NOW = Lying()
+_copies = itertools.count()
+
+
+def copied(server: Server, url: str) -> str:
+    """The URL of a copy of a database. The server itself waits some seconds for connections that are just ending."""
+    return server.make_database(f"c{os.getpid()}_{next(_copies)}", url.rpartition("/")[2])
 
 
 @contextmanager

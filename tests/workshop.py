@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +45,7 @@ class Workshop(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.service.close()
+        self.template.forget(self.settings)
         self._folder.cleanup()
 
     # -- what must hold --------------------------------------------------------------------------------------
@@ -107,12 +107,13 @@ class Workshop(RuleBasedStateMachine):
 
     def rebuilt_in_full(self) -> dict[str, Any]:
         self._copies += 1
+        let_go(self.service)
         copy = self.template.copy(self.settings, Path(self._folder.name) / f"copy-{self._copies}")
         with opened(copy) as service:
             self.speed_up(service)
             succeeded(service, *LAYERS, full=True)
             found = self.shown(service)
-        shutil.rmtree(copy.state)
+        self.template.forget(copy)
         return found
 
     def shown(self, service: Service) -> dict[str, Any]:
@@ -167,3 +168,10 @@ class Workshop(RuleBasedStateMachine):
 
     def place(self, place: Place) -> RowPlace:
         return RowPlace(self.batch_id(place[0]), *place[1:])
+
+
+def let_go(service: Service) -> None:
+    """Close the connections that wait to be used again: a database with any cannot be copied."""
+    engine = getattr(service._warehouse, "_engine", None)
+    if engine is not None:
+        engine.dispose()
