@@ -20,15 +20,27 @@ GROUP = 3  # digits between two separators of thousands
 HUNDREDTHS = 2  # decimals that a percent sign adds
 
 
-def whole_number(text: ir.StringValue, how: Cleaning) -> ir.IntegerValue:
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
+def split_part(text: str, sign: str, place: int) -> str:
+    """What stands before (1) or after (2) the first of a sign."""
+    raise NotImplementedError
+
+
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
+def ltrim(text: str, signs: str) -> str:
+    """A text without some signs at its beginning."""
+    raise NotImplementedError
+
+
+def whole_number(text: ir.StringValue, how: Cleaning, dialect: str = "") -> ir.IntegerValue:
     """The integer a text says; NULL where it says none, or one of more than 18 digits."""
-    return _cast(text, how, DIGITS, 0, "int64")
+    return _cast(text, how, DIGITS, 0, "int64", dialect)
 
 
-def decimal_number(text: ir.StringValue, how: Cleaning, decimals: int) -> ir.DecimalValue:
+def decimal_number(text: ir.StringValue, how: Cleaning, decimals: int, dialect: str = "") -> ir.DecimalValue:
     """The decimal a text says, of 18 digits; NULL where it says none or has more decimals: nothing is rounded."""
     to = decimal_type(decimals)
-    plain = _cast(text, how, DIGITS - decimals, decimals, to)
+    plain = _cast(text, how, DIGITS - decimals, decimals, to, dialect)
     if not how.percent:
         return plain
     # Two decimals fewer, so that a hundredth of it is exact too.
@@ -40,11 +52,11 @@ def decimal_number(text: ir.StringValue, how: Cleaning, decimals: int) -> ir.Dec
     )
 
 
-def readable_amount(text: ir.StringValue, how: Cleaning) -> ir.DecimalValue:
+def readable_amount(text: ir.StringValue, how: Cleaning, dialect: str = "") -> ir.DecimalValue:
     """The amount as written, with up to 18 digits and 10 decimals, for the money account: independent of the typed
     column. No column holds more digits, and ten thousand million such amounts can be added up.
     """
-    return _cast(text, how, DIGITS, 10, "decimal(38,10)")
+    return _cast(text, how, DIGITS, 10, "decimal(38,10)", dialect)
 
 
 def decimal_type(decimals: int) -> str:
@@ -52,10 +64,27 @@ def decimal_type(decimals: int) -> str:
     return f"decimal({DIGITS},{decimals})"
 
 
-def _cast(text: ir.StringValue, how: Cleaning, whole: int, decimals: int, to: str) -> ir.Value:
+def _cast(
+    text: ir.StringValue, how: Cleaning, whole: int, decimals: int, to: str, dialect: str = ""
+) -> ir.Value:
     """The number, where the text is written as agreed with at most so many digits before and after its point."""
     form = _Form(how, whole, decimals)
+    if dialect == "postgres" and form.plain:
+        return ibis.ifelse(_is_plain(text, whole, decimals), text.cast(to), ibis.null(to))
     return ibis.ifelse(text.re_search(form.any), _digits(text, how, form).cast(to), ibis.null(to))
+
+
+def _is_plain(text: ir.StringValue, whole: int, decimals: int) -> ir.BooleanValue:
+    """As the expression of a plain number, for PostgreSQL, whose expressions cost by each sign they count: digits are
+    looked for by two loops and counted by lengths. Four times cheaper.
+    """
+    if not decimals:
+        short = (text.length() <= whole) | (ltrim(text, "+-").length() <= whole)
+        return text.re_search("^[+-]?[0-9]+$") & short
+    short = (text.length() <= whole) | (split_part(ltrim(text, "+-"), ".", 1).length() <= whole)
+    has_digit = (text.length() > len("+.")) | text.re_search("[0-9]")
+    few = split_part(text, ".", 2).length() <= decimals
+    return text.re_search("^[+-]?[0-9]*[.]?[0-9]*$") & short & few & has_digit
 
 
 def _digits(text: ir.StringValue, how: Cleaning, form: _Form) -> ir.StringValue:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from time import perf_counter
@@ -50,6 +50,7 @@ class Examiner:
     at: datetime
     run_id: int
     came: Came | None = None  # None: the whole table was built
+    counted: dict[str, int] = field(default_factory=dict)
 
     def examine(self, table: Table) -> list[CheckResult]:
         """Every declared check of a table, then its reconciliations."""
@@ -81,10 +82,16 @@ class Examiner:
     def _of_all(self, check: Check) -> CheckResult:
         started = perf_counter()
         sql = self._read(check.sql, check.table)
-        examined = int(self.session.rows(self._read(check.examined_sql, check.table))[0][0])
+        examined = self._counted(self._read(check.examined_sql, check.table))
         failing = int(self.session.rows(f"select count(*) from ({sql}) as failing")[0][0]) if examined else 0  # noqa: S608
         sample = sampled(self.session, sql) if failing else ()
         return self._result(check.name, check.table, check.severity, examined, failing, started, sql, sample)
+
+    def _counted(self, sql: str) -> int:
+        """What a query counts; many checks of a table count the same rows."""
+        if sql not in self.counted:
+            self.counted[sql] = int(self.session.rows(sql)[0][0])
+        return self.counted[sql]
 
     def _reconciled(self, table: Table, reconcile: Reconcile) -> CheckResult:
         started = perf_counter()

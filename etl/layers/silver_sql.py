@@ -91,7 +91,7 @@ class _Shape:
     def _with_values(self) -> ir.Table:
         """Cleaned text (`<column>__text`), typed value and, for a foreign key, whether its parent is known."""
         rows = self.numbered()
-        texts = {_text(c): phrases.cleaned(rows[c.name], c.cleaning) for c in self.columns}
+        texts = {_text(c): phrases.cleaned(rows[c.name], c.cleaning, self.dialect) for c in self.columns}
         cleaned = rows.select(*PLACE, "_batch_seq", **texts)
         values = {c.name: phrases.safe_cast(cleaned[_text(c)], c, self.dialect) for c in self.columns}
         valued = cleaned.mutate(**values)
@@ -295,8 +295,19 @@ def _with_sql_rules(typed: str, rules: Sequence[Rule], dialect: str) -> str:
 
 def _amount(column: Column, dialect: str) -> str:
     """The amount as written in the text of a column, as an SQL expression over that column."""
-    table = ibis.table({column.name: "string"}, name="written")
-    text = phrases.cleaned(table[column.name], column.cleaning)
-    rendered = _render(table.select(amount=phrases.readable_amount(text, column.cleaning)), dialect)
+    raw = ibis.table({column.name: "string"}, name="written")[column.name]
+    text = phrases.cleaned(raw, column.cleaning, dialect)
+    if dialect != POSTGRES:
+        return _expression(phrases.readable_amount(text, column.cleaning, dialect), dialect)
+    # Cleaned once: an expression that names the text five times would clean it five times.
+    once = ibis.table({"text": "string"}, name="once")["text"]
+    amount = _expression(phrases.readable_amount(once, column.cleaning, dialect), dialect)
+    return f'(select {amount} from (select {_expression(text, dialect)} as "text" offset 0) as once)'  # noqa: S608
+
+
+def _expression(value: ir.Value, dialect: str) -> str:
+    """A value over the columns of one table, without the table's name."""
+    (table,) = value.op().relations
+    rendered = _render(table.to_expr().select(amount=value), dialect)
     head, _, _ = rendered.rpartition('AS "amount"')
     return head.removeprefix("SELECT").strip().replace('"t0".', "")

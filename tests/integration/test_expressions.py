@@ -52,7 +52,7 @@ def cast(
         engine,
         texts,
         lambda given: phrases.safe_cast(
-            phrases.cleaned(given.written, column.cleaning), column, engine.dialect
+            phrases.cleaned(given.written, column.cleaning, engine.dialect), column, engine.dialect
         ),
     )
 
@@ -109,7 +109,9 @@ def test_an_amount_that_the_column_refuses_is_still_counted_as_written(
     engine: Engine,
 ) -> None:
     texts = ["12.345", "12.50", "-7", "99999999999999999.99", "12.5x", "1e3", ""]
-    found = answers(engine, texts, lambda given: phrases.readable_amount(given.written, Cleaning()))
+    found = answers(
+        engine, texts, lambda given: phrases.readable_amount(given.written, Cleaning(), engine.dialect)
+    )
     assert found == [
         Decimal("12.345"), Decimal("12.50"), Decimal(-7), Decimal("99999999999999999.99"), None, None, None,
     ]  # fmt: skip
@@ -154,7 +156,7 @@ def test_no_text_ends_a_build_or_gains_a_digit(engine: Engine, how: str) -> None
     column = Column("written", Kind.DECIMAL, 0, decimals=4, cleaning=Cleaning(**CASTS[how]))
     asked: list[Asked] = [
         lambda given: phrases.safe_cast(given.written, column, engine.dialect),
-        lambda given: phrases.readable_amount(given.written, column.cleaning),
+        lambda given: phrases.readable_amount(given.written, column.cleaning, engine.dialect),
         lambda given: phrases.safe_cast(given.written, replace(column, kind=Kind.INTEGER), "duckdb"),
     ]
     for ask in asked:
@@ -392,7 +394,9 @@ def test_the_money_account_reads_every_spelling_that_the_column_reads(
     engine: Engine,
 ) -> None:
     how = Cleaning(negatives=("(1)", "1-", "1 DR"), thousands_separator=",", currency_signs=("$", "CR"))
-    found = answers(engine, list(BOOKED), lambda given: phrases.readable_amount(given.written, how))
+    found = answers(
+        engine, list(BOOKED), lambda given: phrases.readable_amount(given.written, how, engine.dialect)
+    )
     assert dict(zip(BOOKED, found, strict=True)) == BOOKED
 
 
@@ -503,7 +507,7 @@ def broken(engine: Engine, column: Column, texts: Sequence[str | None]) -> list[
     """The reasons why each text breaks the column's rules."""
 
     def reasons(given: ibis.Table) -> ibis.Value:
-        text = phrases.cleaned(given.written, column.cleaning)
+        text = phrases.cleaned(given.written, column.cleaning, engine.dialect)
         value = phrases.safe_cast(text, column, engine.dialect)
         rules = phrases.broken_rules(column, text, value)
         said = [ibis.ifelse(rule, reason, ibis.null("string")) for reason, rule in rules]
