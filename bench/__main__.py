@@ -1,7 +1,7 @@
 """The engine's work beside a plain script of the same steps, broken files beside sound ones, and 1 % more rows beside
-a full build; each in one run, as ratios.
+a full build, builds on PostgreSQL beside hand-written COPY and SQL; each in one run, as ratios.
 
-    ./metalayer bench [--only builds,defects,increment] [--sizes small,large] [--repeat N] [--json]
+    ./metalayer bench [--only builds,defects,increment,postgres] [--sizes small,large] [--repeat N] [--json]
 
 Absolute figures depend on the machine and on what else it does; the ratio is what is claimed.
 """
@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import defects, increment, script
+from bench import defects, increment, on_postgres, script
 from etl.generate import Recipe, generate
 from etl.model import RunState
 from etl.service import open_service
@@ -85,10 +85,19 @@ def _increment(folder: Path, given: argparse.Namespace) -> increment.Increment:
     return increment.measure(folder, *SIZES["large"], given.repeat)
 
 
+def _on_postgres(folder: Path, given: argparse.Namespace) -> list[on_postgres.OnPostgres]:
+    found = []
+    for size in given.sizes.split(","):
+        _say(f"postgres: {size}")
+        found.append(on_postgres.measure(folder / size, size, *SIZES[size], given.repeat))
+    return found
+
+
 MEASURES: dict[str, Callable[[Path, argparse.Namespace], Any]] = {
     "builds": _builds,
     "defects": _defects,
     "increment": _increment,
+    "postgres": _on_postgres,
 }
 
 
@@ -185,6 +194,8 @@ def _timed(work: Callable[[], object]) -> float:
 
 
 def _told(measured: Any) -> str:
+    if isinstance(measured, list) and isinstance(measured[0], on_postgres.OnPostgres):
+        return "\n".join(one.told() for one in measured)
     return _table(measured) if isinstance(measured, list) else str(measured.told())
 
 
