@@ -45,12 +45,18 @@ class Found:
     by_starting: bool = False
 
 
-def look(settings: Settings, answers: Callable[[], bool]) -> list[Found]:
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def look(
+    settings: Settings, answers: Callable[[], bool], clock: Callable[[], datetime] = _utc_now
+) -> list[Found]:
     """Everything that can be looked at from outside. `answers` asks the app that engine.json speaks of."""
     found = [*_folders(settings), *_announced(settings, answers)]
     reached = True
     if settings.on_postgres:
-        found += (server := list(_told("Database", lambda: _database(settings))))
+        found += (server := list(_told("Database", lambda: _database(settings, clock))))
         reached = all(one.finding.state is not CheckState.FAILED for one in server)
     if reached:
         found += _told("Engine lease", lambda: _lease(settings))
@@ -151,7 +157,7 @@ def _leftovers(settings: Settings) -> Iterator[Found]:
     if _is_worked_on(settings):
         return
     names = ("scratch", "copy", *(("arriving",) if settings.on_postgres else ()))
-    left = [path for name in names for path in (settings.files / name).glob("*")]
+    left = [path for name in names for path in (settings.files / name).rglob("*") if path.is_file()]
     left += [path for path in settings.state.glob("restore-[0-9]*") if path.is_dir()]
     if left:
         yield _warned(
@@ -202,13 +208,13 @@ def _asked(settings: Settings, sql: str, *params: object, ledger: bool = False) 
         engine.dispose()
 
 
-def _database(settings: Settings) -> Iterator[Found]:
+def _database(settings: Settings, clock: Callable[[], datetime]) -> Iterator[Found]:
     address = address_of(settings.warehouse)
     encoding, version = _asked(settings, FITNESS)[0]
     require_fit(encoding, version, address)
     yield _passed("Database", f"{address}: PostgreSQL {version // 10_000}.{version % 10_000}, {encoding}.")
     yield from _rights(settings)
-    yield from _clock(settings)
+    yield from _clock(settings, clock)
     yield from _connections(settings)
     yield from _transport(settings)
     yield from _collation(settings)
@@ -248,10 +254,10 @@ def _rights(settings: Settings) -> Iterator[Found]:
         )  # fmt: skip
 
 
-def _clock(settings: Settings) -> Iterator[Found]:
-    before = datetime.now(UTC)
+def _clock(settings: Settings, clock: Callable[[], datetime]) -> Iterator[Found]:
+    before = clock()
     there = _asked(settings, "select clock_timestamp()")[0][0]
-    after = datetime.now(UTC)
+    after = clock()
     apart = max((before - there).total_seconds(), (there - after).total_seconds(), 0.0)
     if apart > CLOCKS_APART:
         yield _warned(
@@ -344,7 +350,7 @@ def _lease_of_file(settings: Settings) -> Iterator[Found]:
 def _ledger(settings: Settings) -> Iterator[Found]:
     if not is_postgres(settings.ledger) and not embedded_path(settings.ledger).exists():
         return
-    with Ledger(settings.ledger, lambda: datetime.now(UTC), settings.database) as ledger:
+    with Ledger(settings.ledger, _utc_now, settings.database) as ledger:
         running = [run.run_id for run in ledger.unfinished() if run.state is RunState.RUNNING]
         noted = ledger.lease()
         worked_on = _is_worked_on(settings)
@@ -367,7 +373,7 @@ def _ledger(settings: Settings) -> Iterator[Found]:
 
 
 def _count_on(settings: Settings) -> None:
-    with Ledger(settings.ledger, lambda: datetime.now(UTC), settings.database) as ledger:
+    with Ledger(settings.ledger, _utc_now, settings.database) as ledger:
         ledger.count_on()
 
 
