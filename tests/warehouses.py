@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import mkdtemp
+from weakref import WeakKeyDictionary
 
+from etl.ledger import Ledger
+from etl.service import utc_now
+from etl.settings import ROOT, Settings
+from etl.warehouse.postgres import PostgresWarehouse
 from tests.postgres import Server, drop_fresh, fresh_database
 
 DUCKDB, POSTGRES = "duckdb", "postgres"
@@ -33,7 +39,7 @@ class Lying:
         """The database of a place, an empty one when it is new or a copy of `like`, to which nobody is connected."""
         assert self.server is not None
         if place not in self.databases:
-            self.databases[place] = copied(self.server, like) if like else fresh_database(self.server)
+            self.databases[place] = copied(self.server, like or prepared(self.server))
         return self.databases[place]
 
     def drop(self, state: Path) -> None:
@@ -44,6 +50,21 @@ class Lying:
 
 NOW = Lying()
 _copies = itertools.count()
+_prepared: WeakKeyDictionary[Server, str] = WeakKeyDictionary()
+
+
+def prepared(server: Server) -> str:
+    """The URL of a database in which all is made that needs no contract; one for each server."""
+    if server not in _prepared:
+        url = fresh_database(server)
+        state = Path(mkdtemp())
+        made = Settings(ROOT, state, state, state, url, url)
+        PostgresWarehouse(made).close()
+        with Ledger(url, utc_now, made.database):
+            pass
+        state.rmdir()
+        _prepared[server] = url
+    return _prepared[server]
 
 
 def copied(server: Server, url: str) -> str:

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -77,8 +80,10 @@ class PostgresWarehouse(PostgresBronze, Reading):
         self._sweep_files()
 
     def _make_books(self) -> None:
-        """Schemas and bookkeeping tables, by one process at a time."""
+        """Schemas, functions and bookkeeping tables, by one process at a time, where they are not there already."""
         with self._writing, self.session() as session:
+            if self._has_books(session):
+                return
             session.run("begin transaction")
             try:
                 session.run(f"select pg_advisory_xact_lock({PREPARING})")
@@ -95,6 +100,16 @@ class PostgresWarehouse(PostgresBronze, Reading):
         session.run(functions())
         for table, columns in books.TABLES.items():
             self._make_book(session, table, typed(columns))
+        session.run(f"comment on schema bronze is {literal(_made())}")
+
+    def _has_books(self, session: PostgresSession) -> bool:
+        """Whether all was made by this very version, and nobody has dropped a table since."""
+        found = session.rows(
+            "select obj_description(to_regnamespace('bronze')::oid, 'pg_namespace') = ? "
+            "and not exists (select from unnest(?::text[]) as t where to_regclass(t) is null)",
+            [_made(), list(books.TABLES)],
+        )
+        return bool(found[0][0])
 
     def _make_book(self, session: PostgresSession, table: str, columns: str) -> None:
         if session.columns(table) is None:
@@ -354,6 +369,13 @@ class PostgresWarehouse(PostgresBronze, Reading):
     def physical(self, table: str, built: bool) -> str:
         """The name under which a table, or its build aside, is read in SQL."""
         return aside(table, self._fence) if built else named(table)
+
+
+@cache
+def _made() -> str:
+    """The comment of the schema bronze, which tells what was made in it: the same for the same definitions."""
+    what = json.dumps([functions(), books.TABLES, books.ADDED])
+    return f"MetaLayer: made as {hashlib.sha256(what.encode()).hexdigest()[:16]}"
 
 
 # Types of a query's columns by their OID, in the words of the other warehouses.
