@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -116,6 +117,14 @@ class Results(Store):
 
 def _newest_results(connection: sa.Connection, limit: int) -> dict[tuple[str, str], list[Any]]:
     """(result_id, failing, examined) per (table, check), newest first; in one question, whatever it costs to ask."""
+    kept: dict[tuple[str, str], list[Any]] = {}
+    for row in connection.execute(_newest_of_each(limit)):
+        kept.setdefault((row.table, row.check), []).append(row)
+    return kept
+
+
+@cache
+def _newest_of_each(limit: int) -> sa.Select[Any]:
     place, own = _one_result_of_each().alias("place"), check_results.alias("own")
     earlier = check_results.alias("earlier")
     same = (own.c.table == place.c.table) & (own.c.check == place.c.check)
@@ -127,15 +136,11 @@ def _newest_results(connection: sa.Connection, limit: int) -> dict[tuple[str, st
         .offset(limit - 1)
         .scalar_subquery()
     )
-    query = (
+    return (
         sa.select(own.c.table, own.c.check, own.c.result_id, own.c.failing, own.c.examined)
         .join_from(place, own, same & (own.c.result_id >= sa.func.coalesce(oldest, 0)))
         .order_by(own.c.table, own.c.check, own.c.result_id.desc())
     )
-    kept: dict[tuple[str, str], list[Any]] = {}
-    for row in connection.execute(query):
-        kept.setdefault((row.table, row.check), []).append(row)
-    return kept
 
 
 def _one_result_of_each() -> sa.Subquery:
