@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg2
@@ -33,8 +36,14 @@ REFUSALS = (
     ("password authentication failed", "Check the user in the URL and METALAYER_DATABASE_PASSWORD."),
     ("no password supplied", "Give it in METALAYER_DATABASE_PASSWORD, or METALAYER_DATABASE_PASSWORD_FILE."),
     ("authentication failed", "Check how the server lets this user in (pg_hba.conf)."),
-    ("root certificate file", "Name the certificates to check the server's against in METALAYER_DATABASE_CA."),
-    ("certificate verify failed", "METALAYER_DATABASE_CA does not hold what the server's certificate is signed by."),
+    (
+        "root certificate file",
+        "Name the certificates to check the server's against in METALAYER_DATABASE_CA.",
+    ),
+    (
+        "certificate verify failed",
+        "METALAYER_DATABASE_CA does not hold what the server's certificate is signed by.",
+    ),
     ("does not match host name", "Reach the server by the name in its certificate."),
     ("does not support SSL", "Give the server a certificate, or ask for less with METALAYER_DATABASE_TLS."),
     (
@@ -129,6 +138,24 @@ def told(fault: BaseException) -> str:
     origin = getattr(fault, "orig", None) or fault
     primary = getattr(getattr(origin, "diag", None), "message_primary", None)
     return str(primary or " ".join(str(origin).split()))
+
+
+def cut(connection: Any) -> None:
+    """End a connection of psycopg2 from another thread: who waits for an answer on it gets an error."""
+    with suppress(psycopg2.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as same:
+        same.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def answering(connection: Any, seconds: float) -> Iterator[None]:
+    """Cut the connection when what is done meanwhile takes longer: a silent server would be waited for without end."""
+    timer = threading.Timer(seconds, cut, [connection])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from etl.service import Service, start_service
 from etl.settings import Settings, read_settings
 
 RETRY_SECONDS = 3.0
+LONGEST_STOP_SECONDS = 8.5  # of the ten that a clean stop may take
 
 
 @dataclass
@@ -24,6 +26,7 @@ class Host:
 
     url: str
     _stopping: threading.Event = field(default_factory=threading.Event)
+    _stopped: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _service: Service | None = None
     _announced: tuple[Settings, Announcement] | None = None
@@ -65,8 +68,26 @@ class Host:
         _say(f"MetaLayer is up at {self.url}")
 
     def stop(self) -> None:
-        """Let go of everything; a run at work ends at its next step and is due again."""
+        """Let go of everything; a run at work ends at its next step and is due again.
+
+        What does not let go in time, such as a database that says nothing, is not waited for.
+        """
         self._stopping.set()
+        limit = threading.Timer(LONGEST_STOP_SECONDS, self._end_at_once)
+        limit.daemon = True
+        limit.start()
+        try:
+            self._stop()
+        finally:
+            self._stopped.set()
+
+    def _end_at_once(self) -> None:
+        """As kill -9 would, which costs nothing that was published. Also when threads keep the process from its end."""
+        if not self._stopped.is_set() or not threading.main_thread().is_alive():
+            _say("MetaLayer could not end in time; what was at work is put right at the next start.")
+            os._exit(1)
+
+    def _stop(self) -> None:
         if self._thread is not None:
             self._thread.join(30)
         living = process()

@@ -20,6 +20,7 @@ from typing import IO, Any, Protocol
 import psycopg2
 import sqlalchemy as sa
 
+from etl.database import answering, engine_of
 from etl.errors import MetaLayerError
 from etl.settings import Settings, embedded_path, is_postgres
 
@@ -46,6 +47,10 @@ class Lease(Protocol):
     @property
     def is_sure(self) -> bool:
         """Whether it was held a moment ago, so that nobody else can have it yet."""
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether, when it was last tried for, another process had it."""
 
     def give_back(self) -> None:
         """Let another have it. No effect when it is not held."""
@@ -92,6 +97,11 @@ class FileLease:
         """See Lease."""
         return self._file is not None
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """See Lease. Nobody stands by for a file."""
+        return False
+
     def give_back(self) -> None:
         """See Lease."""
         file, self._file = self._file, None
@@ -103,8 +113,6 @@ class DatabaseLease:
     """An advisory lock on a connection that does nothing else."""
 
     def __init__(self, settings: Settings) -> None:
-        from etl.database import engine_of
-
         same = settings.ledger == settings.warehouse
         password = settings.database.password if same else settings.database.ledger_password
         self._engine = engine_of(
@@ -118,6 +126,7 @@ class DatabaseLease:
         )  # fmt: skip
         self._connection: Any = None
         self._answered_at = 0.0
+        self._elsewhere = False
         self._lock = threading.Lock()
 
     def take(self) -> bool:
@@ -127,6 +136,7 @@ class DatabaseLease:
 
     def _taken(self) -> bool:
         asked_at = time.monotonic()
+        self._elsewhere = False
         try:
             connection = self._engine.raw_connection()
         except (psycopg2.Error, sa.exc.DBAPIError):
@@ -135,9 +145,10 @@ class DatabaseLease:
         try:
             server: Any = connection.driver_connection
             server.autocommit = True
-            with server.cursor() as cursor:
+            with answering(server, WAIT_SECONDS), server.cursor() as cursor:
                 cursor.execute("select pg_try_advisory_lock(%s)", [LOCK])
                 held = bool(cursor.fetchone()[0])
+                self._elsewhere = not held
         except psycopg2.Error:
             held = False
         if not held:
@@ -153,7 +164,8 @@ class DatabaseLease:
                 return False
             asked_at = time.monotonic()
             try:
-                with self._connection.cursor() as cursor:
+                server: Any = self._connection.driver_connection
+                with answering(server, WAIT_SECONDS), server.cursor() as cursor:
                     cursor.execute("select 1")
             except psycopg2.Error:  # the server has ended the connection, and the lock with it
                 self._drop()
@@ -165,6 +177,11 @@ class DatabaseLease:
     def is_sure(self) -> bool:
         """See Lease. The server waits IDLE_SECONDS from the last thing it heard, which was later than the asking."""
         return self._connection is not None and time.monotonic() - self._answered_at < IDLE_SECONDS
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """See Lease."""
+        return self._elsewhere and self._connection is None
 
     def give_back(self) -> None:
         """See Lease."""
@@ -210,6 +227,11 @@ class Keeper:
     def holds(self) -> bool:
         """Whether this process is the engine's, for all it can know at this moment."""
         return self._holds and self._lease.is_sure
+
+    @property
+    def stands_by(self) -> bool:
+        """Whether another process had the lease a moment ago."""
+        return not self._holds and self._lease.is_elsewhere
 
     def take(self) -> bool:
         """Try for the lease now; True when this process holds it. From then on it is kept.

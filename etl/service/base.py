@@ -156,9 +156,10 @@ class Base:
         )  # fmt: skip
 
     def lease(self) -> LeaseEntry | None:
-        """Who has the engine lease, as it is written down; None while nobody has it."""
+        """Who has the engine lease, as it is written down; None while nobody is known to have it."""
         noted = self._ledger.lease()
-        return None if noted is None or noted.released_at else noted
+        known = self.keeper is None or self.keeper.holds or self.keeper.stands_by
+        return None if noted is None or noted.released_at or not known else noted
 
     def _next_due(self, pipeline: str) -> datetime | None:
         return self.scheduler.next_due(pipeline) if self.scheduler else None

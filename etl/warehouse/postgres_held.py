@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import psycopg2
 import sqlalchemy as sa
 
-from etl.database import address_of, engine_of, faults, is_lost, sqlstate
+from etl.database import address_of, cut, engine_of, faults, is_lost, sqlstate
 from etl.errors import LeaseLost, MetaLayerError, WarehouseUnavailable
 from etl.settings import Settings
 from etl.warehouse import Session
@@ -29,6 +29,7 @@ OPTIONS = {
     "lock_timeout": "10s",
     # A writer that does not go on within a transaction is frozen or cut off: its locks must not outlive it for long.
     "idle_in_transaction_session_timeout": "15s",
+    "work_mem": "64MB",  # a million keys are grouped in memory; the server's default of 4 MB goes to disk
     "jit": "off",  # our statements are many and short; compiling them costs more than it saves
 }
 STATEMENT_SECONDS = 3_600
@@ -50,6 +51,7 @@ class PostgresHeld:
         self._version: int | None = None
         self._kept: dict[str, Any] | None = {}
         self._busy: set[Any] = set()  # connections that serve a session now
+        self._asked: set[Any] = set()  # those of them that were asked to stop
         self._busy_lock = threading.Lock()
         self._engine: sa.Engine | None = engine_of(
             settings.warehouse,
@@ -100,6 +102,7 @@ class PostgresHeld:
         finally:
             with self._busy_lock:
                 self._busy.discard(connection)
+                self._asked.discard(connection)
             with suppress(psycopg2.Error):
                 if connection.driver_connection.closed:
                     connection.invalidate()
@@ -171,12 +174,26 @@ class PostgresHeld:
             time.sleep(0.2)
 
     def interrupt(self) -> None:
-        """Stop the statements that are at work; what they did is rolled back."""
+        """Stop the statements that are at work; what they did is rolled back.
+
+        Asking the server may take long where it is out of reach, so nobody waits for that; a connection that is still
+        at work when this is called again is cut.
+        """
         with self._busy_lock:
             at_work = list(self._busy)
+            again, self._asked = self._asked & self._busy, set(at_work)
         for connection in at_work:
-            with suppress(psycopg2.Error, AttributeError):  # it has just ended
-                connection.driver_connection.cancel()
+            end = self._cut if connection in again else self._cancel
+            threading.Thread(target=end, args=[connection], daemon=True).start()
+
+    def _cut(self, connection: Any) -> None:
+        with suppress(AttributeError):  # it has just ended
+            cut(connection.driver_connection)
+
+    def _cancel(self, connection: Any) -> None:
+        """By a statement of another connection: psycopg2's own `cancel` stops all threads until the server answers."""
+        with suppress(psycopg2.Error, AttributeError, MetaLayerError), self.session() as session:
+            session.rows("select pg_cancel_backend(?)", [connection.driver_connection.info.backend_pid])
 
     def _keep(self, name: str, read: Callable[[], T]) -> T:
         """What `read` gives, read once between two writes where this process is the only writer."""

@@ -35,7 +35,7 @@ from tests.warehouses import DUCKDB, KINDS, POSTGRES
 from tests.workspaces import SALES, few_files, land, opened, run, workspace
 
 # In a series; each series has a workspace of its own.
-KILLS = {DUCKDB: 15, POSTGRES: 7 if TIMES == 1 else 15}
+KILLS = {DUCKDB: 15, POSTGRES: 6 if TIMES == 1 else 15}
 SERIES = range(1 if TIMES == 1 else -(-10 * TIMES // 15))
 
 
