@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from etl.declared import Contract
-from etl.errors import WarehouseError
+from etl.errors import MetaLayerError, WarehouseError
 from etl.model import Batch
 from etl.warehouse import Landing, Session
 from etl.warehouse import postgres_parquet as parquet
@@ -23,6 +23,7 @@ from etl.warehouse.postgres_session import PostgresSession
 from etl.warehouse.postgres_sql import LONGEST_NAME, TEXT, corrected_texts, named, received
 from etl.warehouse.writing import Writing
 
+PATIENCE = "2s"  # behind a reader that lasts: meanwhile all others would queue up behind this; it is tried again
 OWNED = "MetaLayer: records of "  # begins the comment of a bronze table; the source follows
 
 
@@ -53,8 +54,15 @@ class PostgresBronze(PostgresHeld, Writing):
                 session.run(f"alter table bronze.{quoted(name)} rename to {quoted(contract.bronze_table)}")
 
     def _add_columns(self, session: PostgresSession, table: str, names: Sequence[str]) -> None:
-        for name in names:
-            session.run(f"alter table {named(table)} add column if not exists {quoted(name)} {TEXT}")
+        if not names:
+            return
+        session.run(f"set lock_timeout = '{PATIENCE}'")
+        try:
+            for name in names:
+                session.run(f"alter table {named(table)} add column if not exists {quoted(name)} {TEXT}")
+        finally:
+            with suppress(MetaLayerError):  # the first error is the one to tell
+                session.run("set lock_timeout = default")
 
     def received(self, contract: Contract, batch_ids: Collection[str]) -> str:
         """A SELECT of the records of some batches as received: the contract's columns, `_batch_id`, `_row_number`."""

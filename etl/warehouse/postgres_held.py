@@ -29,7 +29,6 @@ OPTIONS = {
     "lock_timeout": "10s",
     # A writer that does not go on within a transaction is frozen or cut off: its locks must not outlive it for long.
     "idle_in_transaction_session_timeout": "15s",
-    "work_mem": "64MB",  # a million keys are grouped in memory; the server's default of 4 MB goes to disk
     "jit": "off",  # our statements are many and short; compiling them costs more than it saves
 }
 STATEMENT_SECONDS = 3_600
