@@ -32,6 +32,8 @@ MINUTE = 60.0
 # What the second word of a fence says:  ```bash test exit=1
 RUN = "test"  # run here; exit=N says how it ends, exit=any that it may end either way
 SERVER = "server"  # starts a server or the tests: its arguments are looked at, it is not run
+POSTGRES = "postgres"  # run here, with a real database in place of DATABASE
+DATABASE = "metalayer@db.example.org:5432/metalayer"
 DOCKER = "docker"  # needs a container engine: not run
 EXPECT = "expect"  # lines that the commands before it print, in this order; … stands for anything
 SETTINGS = "settings"  # a metalayer.toml
@@ -109,7 +111,9 @@ def reader(tmp_path: Path) -> Reader:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_what_a_document_tells_to_do_works_as_it_says(page: Path, reader: Reader) -> None:
+def test_what_a_document_tells_to_do_works_as_it_says(
+    page: Path, reader: Reader, request: pytest.FixtureRequest
+) -> None:
     printed = ""
     for block in blocks(page):
         path = block.mark(FILE)
@@ -117,8 +121,11 @@ def test_what_a_document_tells_to_do_works_as_it_says(page: Path, reader: Reader
             reader.write(path, block.body)
         elif EXPECT in block.marks:
             assert missing(block.body, printed) is None, printed
-        elif RUN in block.marks:
-            code, printed = reader.run(block.body)
+        elif {RUN, POSTGRES} & set(block.marks):
+            body = block.body
+            if POSTGRES in block.marks:
+                body = body.replace(DATABASE, request.getfixturevalue("postgres_url").partition("://")[2])
+            code, printed = reader.run(body)
             wanted = block.mark("exit=") or "0"
             assert wanted in ("any", str(code)), f"exit {code} of\n{block.body}\n{printed}"
 
@@ -137,7 +144,7 @@ def missing(expected: str, printed: str) -> str | None:
 def test_no_command_stands_in_a_document_without_being_run_or_excused(page: Path) -> None:
     for block in blocks(page):
         if block.language in ("bash", "sh", "shell", "console"):
-            assert {RUN, SERVER, DOCKER} & set(block.marks), block.body
+            assert {RUN, POSTGRES, SERVER, DOCKER} & set(block.marks), block.body
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
