@@ -48,6 +48,7 @@ class Parts:
     clock: Callable[[], datetime]
     may_work: bool = True  # whether this process has the engine lease
     lease: LeaseEntry | None = None  # who has it, as the ledger has it
+    stands_by: bool = False  # whether another process was just seen to have it
 
 
 def facts(parts: Parts, watch: ResourceWatch, started_at: datetime) -> SystemFacts:
@@ -179,8 +180,7 @@ def _versions() -> tuple[tuple[str, str], ...]:
 
 def readiness(parts: Parts) -> dict[str, str]:
     """Each part with "ok" or a word on what is wrong; no paths, no secrets."""
-    stands_by = parts.lease is not None and not parts.may_work  # another process works
-    answers = {"engine": "ok" if parts.engine.alive or stands_by else "not running"}
+    answers = {"engine": "ok" if parts.engine.alive or parts.stands_by else "not running"}
     for name, ask in (("ledger", parts.ledger.ping), ("warehouse", parts.warehouse.ping)):
         try:
             ask()

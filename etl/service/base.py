@@ -152,7 +152,7 @@ class Base:
     def _parts(self) -> systems.Parts:
         return systems.Parts(
             self.settings, self._warehouse, self._ledger, self.engine, self.scheduler, self._clock,
-            self.may_work(), self.lease(),
+            self.may_work(), self.lease(), self.keeper is not None and self.keeper.stands_by,
         )  # fmt: skip
 
     def lease(self) -> LeaseEntry | None:
