@@ -31,6 +31,7 @@ from etl.warehouse.writing import newest
 
 QUERY_SECONDS = 60.0
 MADE_BY_ANOTHER = ("42710", "23505")  # the role is there already: another process was quicker
+STILL_USED = "2BP01"  # something depends on what is to be dropped
 PREPARING = 7_205_759_403  # the number of the lock under which schemas are made
 
 
@@ -259,7 +260,7 @@ class PostgresWarehouse(PostgresBronze, Reading):
             return
         session.run("set local lock_timeout = '2s'")  # behind a reader that lasts, all others would queue up
         for name in gone:
-            session.run(f"alter table {named(table)} drop column {quoted(name)}")
+            _drop_column(session, table, name)
         for name in come:
             kind = columns[name] + (' collate "C"' if columns[name] in ("text", "character varying") else "")
             session.run(f"alter table {named(table)} add column {quoted(name)} {kind}")
@@ -369,6 +370,20 @@ class PostgresWarehouse(PostgresBronze, Reading):
     def physical(self, table: str, built: bool) -> str:
         """The name under which a table, or its build aside, is read in SQL."""
         return aside(table, self._fence) if built else named(table)
+
+
+def _drop_column(session: PostgresSession, table: str, name: str) -> None:
+    """Raises WarehouseError that names what still reads the column, such as a view of an analyst's own."""
+    try:
+        session.run(f"alter table {named(table)} drop column {quoted(name)}")
+    except WarehouseError as refused:
+        if sqlstate(refused.__cause__ or refused) != STILL_USED:
+            raise
+        why = getattr(getattr(refused.__cause__, "diag", None), "message_detail", None) or refused.message
+        raise WarehouseError(
+            f"{table} is to lose or to change its column {name}, which is still in use: {'; '.join(why.splitlines())}.",
+            "Drop what uses it, run again, and make it anew.",
+        ) from refused.__cause__
 
 
 @cache

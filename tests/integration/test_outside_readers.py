@@ -14,11 +14,12 @@ from typing import Any
 import psycopg2
 import pytest
 
+from etl.model import RunState
 from etl.service import Service
 from tests.contents import LAYERS, succeeded
 from tests.postgres import Server
 from tests.warehouses import on_postgres
-from tests.workspaces import SALES, few_files, land, opened, workspace
+from tests.workspaces import SALES, few_files, land, opened, run, workspace
 
 PUBLICATIONS = 32  # every fourth of everything anew
 PATIENCE = "200ms"  # a reader that waits this long for a lock fails
@@ -248,3 +249,22 @@ def test_a_table_that_comes_later_can_be_read_by_the_reading_role(
         f"select has_table_privilege('{READER}', 'gold.products_again', 'select')", database
     )
     assert allowed
+
+
+def test_a_view_that_stands_in_the_way_of_a_new_definition_is_named(
+    service: Service, postgres: Server, database: str
+) -> None:
+    postgres.execute(
+        "create view public.newest as select last_sale_date from gold.customer_analytics", database
+    )
+    file = service.settings.project / "gold" / "customer_analytics.sql"
+    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if "r.last_sale_date" not in line]
+    text = "\n".join(line for line in lines if "{name: last_sale_date" not in line)
+    file.write_text(text.replace("as average_order,", "as average_order"), encoding="utf-8")
+    ended = run(service)
+    assert ended.state is RunState.FAILED
+    assert "gold.customer_analytics is to lose or to change its column last_sale_date" in ended.error
+    assert "view public.newest depends on column last_sale_date" in ended.error
+    assert "Drop what uses it, run again" in ended.error
+    postgres.execute("drop view public.newest", database)
+    succeeded(service)
