@@ -55,5 +55,5 @@ def read_announcement(path: Path) -> Announcement | None:
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
         return Announcement(int(said["pid"]), str(said["url"]), str(said["secret"]), str(said["started_at"]))
-    except (OSError, KeyError, TypeError, ValueError):  # not there, or not for this user
+    except (FileNotFoundError, NotADirectoryError, PermissionError, KeyError, TypeError, ValueError):
         return None

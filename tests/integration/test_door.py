@@ -31,6 +31,7 @@ from etl.door import LocalDoor, RemoteDoor, error_from_plain, living, open_door
 from etl.errors import CatalogError, MetaLayerError, Problem, UsageError, WarehouseUnavailable
 from etl.service import Service, start_service
 from etl.settings import Settings
+from tests.commands import command
 from tests.workspaces import few_files, workspace
 
 
@@ -114,6 +115,19 @@ def test_a_proxy_from_the_environment_never_sees_the_secret(
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     assert living(app.settings) is not None
+
+
+def test_a_backup_is_taken_by_the_running_app_which_holds_off_a_restore_and_a_move(
+    app: App, tmp_path: Path
+) -> None:
+    backup = tmp_path / "backup"
+    taken = command(app.settings, "backup", "--out", str(backup), "--json")
+    assert taken.code == 0, taken.err
+    assert (backup / "manifest.json").exists()
+    assert taken.document["version"] == app.process.service.version()
+    for words in (f"restore {backup} --replace", "migrate --to postgresql+psycopg2://me@127.0.0.1:9/none"):
+        ended = command(app.settings, *words.split())
+        assert (ended.code, f"pid {os.getpid()}" in ended.err) == (2, True), ended.err
 
 
 def test_an_error_crosses_with_its_class_message_and_hint(app: App) -> None:
