@@ -44,10 +44,15 @@ class Engine:
         self._end: tuple[int, RunState, str, int | None] | None = None  # of the last run, until it is written
         self.interrupted: tuple[Run, ...] = ()  # runs that the engine before this one left unfinished
 
-    def take_over(self, note: Callable[[int], None] = lambda fence: None) -> int:
+    def take_over(
+        self,
+        note: Callable[[int], None] = lambda fence: None,
+        ask_again: Callable[[Run], None] = lambda run: None,
+    ) -> int:
         """Prepare the warehouse, take the fencing number, and end what an earlier engine left unfinished.
 
         `note` writes the number down in the ledger: from then on an earlier engine can claim no run there.
+        `ask_again` is given each run that is about to be told as interrupted.
         """
         if not self._working.acquire(timeout=PATIENCE_SECONDS):
             raise WarehouseUnavailable("A run of before is still being broken off.", "It is tried again.")
@@ -56,14 +61,14 @@ class Engine:
             fence = self.tools.warehouse.take_fence()
             note(fence)
             self._fence = fence
-            self.interrupted = self._reconcile()
+            self.interrupted = self._reconcile(ask_again)
             self._claim_in_doubt = False
             self._stopping.clear()
         finally:
             self._working.release()
         return fence
 
-    def _reconcile(self) -> tuple[Run, ...]:
+    def _reconcile(self, ask_again: Callable[[Run], None]) -> tuple[Run, ...]:
         """The ledger is a copy: a run that published silver or gold has succeeded, any other unfinished one not.
 
         Returns those that were interrupted.
@@ -83,6 +88,8 @@ class Engine:
             if run.run_id in published:
                 self.tools.ledger.mark_succeeded(run.run_id, int(published[run.run_id]))
             else:
+                # Asked for first: a crash in between leads to the same queued run again, never to none.
+                ask_again(run)
                 self.tools.ledger.interrupt(run.run_id, "The process ended while the run was at work.")
                 interrupted.append(run)
         self.tools.ledger.raise_run_ids(int(highest))

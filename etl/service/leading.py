@@ -60,7 +60,11 @@ class Leading(Watching, Asking):
         """What was left unfinished is put right. Raises MetaLayerError, and then another may try."""
         if not self.engine.stop():
             raise WarehouseUnavailable("A run of before is still being broken off.", "It is tried again.")
-        self._fence = self.engine.take_over(self._note_lease)
+        if self._lives:
+            self._fence = self.engine.take_over(self._note_lease, self._ask_again)
+            self.engine.interrupted = ()
+        else:  # whether it will live is not known yet, a command does not
+            self._fence = self.engine.take_over(self._note_lease)
         self._cache = None
         if self._lives:
             self._work()
@@ -98,16 +102,20 @@ class Leading(Watching, Asking):
         self._cache = None
 
     def _run_again(self) -> None:
-        """Ask anew for what the engine before this one left unfinished, unless it ended its process each time."""
         for run in self.engine.interrupted:
-            same = [found for found in self._ledger.runs(10) if found.pipeline == run.pipeline][:RERUNS]
-            if len(same) == RERUNS and all(found.state is RunState.INTERRUPTED for found in same):
-                continue
-            self._ledger.request(
-                run.pipeline, run.targets, full=run.full, downstream=run.downstream, from_run=run.from_run,
-                trigger=Trigger.CATCH_UP, by=f"take-over after run {run.run_id}",
-            )  # fmt: skip
+            self._ask_again(run)
         self.engine.interrupted = ()
+
+    def _ask_again(self, run: Run) -> None:
+        """Ask anew for what the engine before this one left unfinished, unless it ended its process each time."""
+        same = [found for found in self._ledger.runs(10) if found.pipeline == run.pipeline][:RERUNS]
+        ended = [found.state is RunState.INTERRUPTED or found.run_id == run.run_id for found in same]
+        if len(same) == RERUNS and all(ended):
+            return
+        self._ledger.request(
+            run.pipeline, run.targets, full=run.full, downstream=run.downstream, from_run=run.from_run,
+            trigger=Trigger.CATCH_UP, by=f"take-over after run {run.run_id}",
+        )  # fmt: skip
 
     def close(self) -> None:
         """Stop the scheduler, let the engine end its task, and let go of lease, warehouse and ledger."""

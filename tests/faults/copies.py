@@ -43,6 +43,7 @@ for line in sys.stdin:
         live(asked["begun"], asked["speed"])
     print(child, flush=True)
 """
+LIVES = "lives"
 BEGUN = datetime.fromisoformat("2026-03-01T00:00:30+00:00")
 
 
@@ -66,6 +67,7 @@ def live(begun: float, speed: float) -> None:
 
     service = start_service(read_settings(), wait_seconds=0, clock=Clock(begun, speed) if speed else utc_now)
     service.live()
+    (service.settings.state / LIVES).touch()
     while True:
         scheduler = service.scheduler
         if speed and scheduler is not None:
@@ -118,6 +120,11 @@ class Copies:
         self._stem.stdin.flush()
         self.pids.append(int(self._stem.stdout.readline()))
         return self.pids[-1]
+
+    def wait_until_all_live(self) -> None:
+        """Until each has begun to work or to stand by."""
+        states = list(self.folder.glob("state*"))
+        until(lambda: all((state / LIVES).exists() for state in states), told=lambda: self.said)
 
     def kill(self, pid: int) -> None:
         """Kill -9."""

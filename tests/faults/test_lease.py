@@ -86,9 +86,10 @@ def test_when_the_holder_is_killed_another_takes_over_soon_and_does_its_run_agai
     chance, took, outcomes = Random(int(time.time())), [], Counter[str]()  # noqa: S311 - any moment will do
     with living(postgres, 2) as (copies, uninterrupted):
         for number in range(KILLS):
+            copies.wait_until_all_live()
             holder = copies.wait_for_another()
             at_work = ask(copies, uninterrupted) if number % 3 else 0
-            time.sleep(chance.uniform(0, RUN_SECONDS))
+            time.sleep(0.1 if number % 3 == 1 else chance.uniform(0, RUN_SECONDS))
             copies.start()
             copies.kill(holder)
             took.append(seconds_to_take_over(copies, holder))
@@ -132,6 +133,7 @@ def test_a_holder_that_was_frozen_and_thaws_writes_nothing_and_stands_by(
     chance, took = Random(int(time.time())), []  # noqa: S311 - any moment will do
     with living(postgres, 2) as (copies, uninterrupted):
         for _ in range(FREEZES):
+            copies.wait_until_all_live()
             holder = copies.wait_for_another()
             ask(copies, uninterrupted)
             time.sleep(chance.uniform(0, RUN_SECONDS))
@@ -165,10 +167,11 @@ def test_a_holder_that_is_cut_off_without_a_word_is_followed_by_another(
     with proxied(postgres.port) as proxy, living(postgres, 1) as (copies, uninterrupted):
         first = copies.working()
         cut_off = copies.start(proxy.before(copies.settings))
-        time.sleep(1)
+        copies.wait_until_all_live()
         copies.kill(first)
         assert copies.wait_for_another(first, TAKE_OVER_SECONDS) == cut_off
         other = copies.start()
+        copies.wait_until_all_live()
         ask(copies, uninterrupted)
         proxy.swallow()
         took = seconds_to_take_over(copies, cut_off)
