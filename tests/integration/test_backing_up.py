@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from etl.errors import UsageError
+from etl.errors import LeaseLost, UsageError
 from etl.ledger.copying import TABLES
 from etl.moving.manifest import NAME
 from etl.moving.restored import mark_of
 from etl.service import Service, start_service
 from etl.settings import Settings
+from etl.warehouse.postgres import PostgresWarehouse
 from tests.both import tables
 from tests.commands import Ended, command
 from tests.contents import succeeded
@@ -115,17 +116,41 @@ def test_a_backup_is_not_put_over_anything_unless_asked_to(past: Settings, tmp_p
     assert without_fence(state_of(there)) == without_fence(state_of(past))
 
 
-def test_what_was_replaced_is_moved_aside_or_gone_and_an_older_engine_cannot_write(
+@pytest.mark.embedded
+def test_files_that_were_replaced_are_moved_aside(tmp_path: Path) -> None:
+    settings = workspace(tmp_path)
+    few_files(settings)
+    with opened(settings) as service:
+        succeeded(service)
+        service.backup(str(tmp_path / "backup"))
+    restored(tmp_path / "backup", settings, "--replace")
+    (aside,) = settings.state.glob("replaced-*")
+    assert {path.name for path in aside.iterdir()} >= {"warehouse.duckdb", "ledger.sqlite", "bronze"}
+
+
+def test_an_engine_of_before_a_restore_cannot_write_after_it(
     past: Settings, tmp_path: Path, kind: str
 ) -> None:
+    if kind == "duckdb":  # it holds the file: as long as it lives nothing is restored
+        with opened(past):
+            assert command(past, "restore", str(backup_of(past)), "--replace").code == 1
+        return
     there = empty_beside(past, tmp_path)
     with opened(there) as service:
         run(service)
-    restored(backup_of(past), there, "--replace")
-    aside = list(there.state.glob("replaced-*"))
-    assert len(aside) == (1 if kind == "duckdb" else 0)
-    if aside:
-        assert {path.name for path in aside[0].iterdir()} >= {"warehouse.duckdb", "ledger.sqlite", "bronze"}
+    for _ in range(20):  # far above the number in the backup
+        with opened(there):
+            pass
+    frozen = PostgresWarehouse(there)
+    try:
+        before = frozen.take_fence()
+        restored(backup_of(past), there, "--replace")
+        with pytest.raises(LeaseLost), frozen._transaction():
+            pass
+        with opened(there) as service:
+            assert service._fence > before, "a number that was given once is given again"
+    finally:
+        frozen.close()
 
 
 @contextmanager

@@ -18,8 +18,9 @@ import pytest
 
 from etl import diagnosis
 from etl.database import is_transient, require_fit
-from etl.errors import WarehouseError, WarehouseUnavailable
+from etl.errors import LedgerError, WarehouseError, WarehouseUnavailable
 from etl.lease import LOCK
+from etl.ledger import Ledger
 from etl.moving.restored import mark_of
 from etl.service import open_service
 from etl.settings import Database, Settings
@@ -120,6 +121,9 @@ def test_a_sign_in_that_was_refused_is_not_tried_again(settings: Settings, guard
     assert not isinstance(refused.value, WarehouseUnavailable)
     assert refused.value.__cause__ is not None
     assert not is_transient(refused.value.__cause__)
+    with pytest.raises(LedgerError, match="refuses the connection") as told:
+        Ledger(wrong.ledger, lambda: datetime.now(UTC), wrong.database).open()
+    assert not told.value.transient
     right = replace(wrong, database=Database(password=ADMIN_PASSWORD))
     with open_service(right, retry=QUICK) as service:
         run(service)

@@ -306,6 +306,22 @@ def test_rows_of_a_source_whose_contract_is_gone_are_carried_over_too(
     assert found == [(4,)]
 
 
+def test_a_list_of_reasons_is_the_same_list_in_postgresql(postgres: Server) -> None:
+    reasons = ['say "x"', "back\\slash", "a, b", "{}", "", "null", "it's é", "two\nlines"]
+    written = migrating._written("r", "VARCHAR[]")
+    (text,) = (
+        duckdb.connect().execute(f"select {written} from (select ?::varchar[] as r)", [reasons]).fetchone()
+        or ()
+    )
+    connection = postgres.connect()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select %s::text[]", [text])
+            assert cursor.fetchone() == (reasons,)
+    finally:
+        connection.close()
+
+
 ONE = "({}, {}, 1.50::decimal(38,4), date '0001-01-01', timestamp '2026-01-01 00:00:00.12', true, {})"
 ROW = ONE.format(1, "'a'", "['x', 'y\"z']")
 OTHERS = (
