@@ -10,10 +10,12 @@ from tests.warehouses import DUCKDB, KINDS, POSTGRES, on_postgres
 
 # Modules whose tests make no workspace, or are about the files of the embedded one.
 ON_ONE = {
-    "test_arrivals", "test_dialects", "test_docs", "test_door", "test_expressions", "test_ledger", "test_ledger_copying",
-    "test_ledger_postgres", "test_ledger_records", "test_ledger_runs", "test_lockdown", "test_reader", "test_reader_laws", "test_reader_lines", "test_reader_nets",
-    "test_reader_planted", "test_reader_refusals", "test_scheduler", "test_same_answer", "test_outside_readers", "test_queries_gate", "test_postgres_prepared",
-    "test_silver_alike", "test_postgres_server", "test_migrating", "test_doctor",
+    "test_arrivals", "test_dialects", "test_docs", "test_door", "test_expressions", "test_ledger",
+    "test_ledger_copying", "test_ledger_postgres", "test_ledger_records", "test_ledger_runs",
+    "test_lockdown", "test_reader", "test_reader_laws", "test_reader_lines", "test_reader_nets",
+    "test_reader_planted", "test_reader_refusals", "test_scheduler", "test_same_answer",
+    "test_outside_readers", "test_queries_gate", "test_postgres_prepared", "test_silver_alike",
+    "test_postgres_server", "test_migrating", "test_doctor",
 }  # fmt: skip
 
 
