@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from etl.errors import LeaseLost, UsageError
 from etl.ledger.copying import TABLES
+from etl.model import RunState
 from etl.moving.manifest import NAME
 from etl.moving.restored import mark_of
 from etl.service import Service, start_service
@@ -25,6 +26,7 @@ from tests.both import tables
 from tests.commands import Ended, command
 from tests.contents import succeeded
 from tests.lived import batch, lived
+from tests.postgres import fresh_database
 from tests.warehouses import NOW
 from tests.workspaces import QUICK, SALES, few_files, land, opened, run, workspace
 
@@ -45,6 +47,8 @@ def backup_of(settings: Settings) -> Path:
 def empty_beside(settings: Settings, folder: Path) -> Settings:
     """The same contracts and files, in a place where nothing is yet."""
     state = folder / "state"
+    if NOW.server is not None:
+        NOW.databases[state] = fresh_database(NOW.server)
     warehouse, ledger = NOW.urls(state)
     return replace(settings, state=state, warehouse=warehouse, ledger=ledger)
 
@@ -211,6 +215,19 @@ def test_a_damaged_unfinished_or_foreign_backup_is_refused_by_name(
     assert "it is empty" in refused(tmp_path / "empty")
     assert "There is no folder" in refused(tmp_path / "nowhere")
     restored(backup_of(past), there)  # nothing of all that has touched the place
+
+
+def test_a_backup_of_an_older_ledger_is_brought_up_to_date(past: Settings, tmp_path: Path) -> None:
+    with changed(backup_of(past), tmp_path) as copy:
+        said = json.loads((copy / NAME).read_text())
+        (copy / NAME).write_text(json.dumps(said | {"ledger_revision": "0003"}))
+        there = empty_beside(past, tmp_path)
+        restored(copy, there)
+        restored(copy, there, "--replace")
+    with opened(there) as service, opened(past) as before:
+        assert service._ledger.revision() == before._ledger.revision()
+        assert history(service) == history(before)
+        assert run(service).state is RunState.SUCCEEDED
 
 
 def test_a_backup_needs_a_folder_of_its_own(past: Settings, tmp_path: Path) -> None:
