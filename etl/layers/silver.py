@@ -142,11 +142,11 @@ def placed(received: str, corrections: str) -> str:
     standing = "from bronze._marks where lifted_at is null and kind ="
     return f"""
         select records.*,
-            case
+            cast(case
                 when withdrawn.batch_id is not null then 'withdrawn'
                 when mended.correction > records._correction then 'corrected'
                 when discarded.batch_id is not null then 'discarded'
-            end as _state
+            end as varchar) as _state
         from (
             select *, cast(0 as integer) as _correction from ({received}) as received
             union all
