@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench.script import CUSTOMER_ANALYTICS, PRODUCT_ANALYTICS
+
 WHOLE = "case when trim({0}) ~ '^[+-]?[0-9]{{1,18}}$' then trim({0})::bigint end"
 AMOUNT = "case when trim({0}) ~ '^[+-]?[0-9]{{1,16}}([.][0-9]{{0,2}})?$' then trim({0})::numeric(18, 2) end"
 DAY = "case when trim({0}) ~ '^[0-9]{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$' then trim({0})::date end"
@@ -64,33 +66,8 @@ STEPS = (
     """,
     "create index on silver.sales_clean (sales_id)",
     "analyze silver.sales_clean",
-    """
-    create table gold.customer_analytics as
-    select
-        c.region,
-        count(distinct c.customer_id) as total_customers,
-        count(distinct s.customer_id) as buying_customers,
-        count(s.sales_id) as total_orders,
-        sum(s.quantity) as total_quantity,
-        sum(s.sale_amount) as total_revenue,
-        max(s.sale_date) as last_sale_date
-    from silver.customers_clean as c
-    left join silver.sales_clean as s using (customer_id)
-    group by c.region
-    """,
-    """
-    create table gold.product_analytics as
-    select
-        product_id,
-        count(*) as total_orders,
-        sum(quantity) as total_quantity_sold,
-        sum(sale_amount) as total_revenue,
-        count(distinct customer_id) as unique_customers,
-        min(sale_date) as first_sale_date,
-        max(sale_date) as last_sale_date
-    from silver.sales_clean
-    group by product_id
-    """,
+    CUSTOMER_ANALYTICS,
+    PRODUCT_ANALYTICS,
     """
     create table gold.monthly_revenue as
     select

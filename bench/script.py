@@ -10,6 +10,35 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+CUSTOMER_ANALYTICS = """
+    create table gold.customer_analytics as
+    select
+        c.region,
+        count(distinct c.customer_id) as total_customers,
+        count(distinct s.customer_id) as buying_customers,
+        count(s.sales_id) as total_orders,
+        sum(s.quantity) as total_quantity,
+        sum(s.sale_amount) as total_revenue,
+        max(s.sale_date) as last_sale_date
+    from silver.customers_clean as c
+    left join silver.sales_clean as s using (customer_id)
+    group by c.region
+    """
+
+PRODUCT_ANALYTICS = """
+    create table gold.product_analytics as
+    select
+        product_id,
+        count(*) as total_orders,
+        sum(quantity) as total_quantity_sold,
+        sum(sale_amount) as total_revenue,
+        count(distinct customer_id) as unique_customers,
+        min(sale_date) as first_sale_date,
+        max(sale_date) as last_sale_date
+    from silver.sales_clean
+    group by product_id
+    """
+
 STEPS = (
     "create schema bronze",
     "create schema silver",
@@ -52,33 +81,8 @@ STEPS = (
         and sale_date is not null and sale_amount >= 0
         and customer_id in (select customer_id from silver.customers_clean)
     """,
-    """
-    create table gold.customer_analytics as
-    select
-        c.region,
-        count(distinct c.customer_id) as total_customers,
-        count(distinct s.customer_id) as buying_customers,
-        count(s.sales_id) as total_orders,
-        sum(s.quantity) as total_quantity,
-        sum(s.sale_amount) as total_revenue,
-        max(s.sale_date) as last_sale_date
-    from silver.customers_clean as c
-    left join silver.sales_clean as s using (customer_id)
-    group by c.region
-    """,
-    """
-    create table gold.product_analytics as
-    select
-        product_id,
-        count(*) as total_orders,
-        sum(quantity) as total_quantity_sold,
-        sum(sale_amount) as total_revenue,
-        count(distinct customer_id) as unique_customers,
-        min(sale_date) as first_sale_date,
-        max(sale_date) as last_sale_date
-    from silver.sales_clean
-    group by product_id
-    """,
+    CUSTOMER_ANALYTICS,
+    PRODUCT_ANALYTICS,
     """
     create table gold.monthly_revenue as
     select

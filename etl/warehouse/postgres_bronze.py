@@ -23,7 +23,9 @@ from etl.warehouse.postgres_session import PostgresSession
 from etl.warehouse.postgres_sql import LONGEST_NAME, TEXT, corrected_texts, named, received
 from etl.warehouse.writing import Writing
 
-PATIENCE = "2s"  # behind a reader that lasts: meanwhile all others would queue up behind this; it is tried again
+PATIENCE = (
+    "2s"  # behind a reader that lasts: meanwhile all others would queue up behind this; it is tried again
+)
 OWNED = "MetaLayer: records of "  # begins the comment of a bronze table; the source follows
 
 

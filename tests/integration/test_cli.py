@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from etl.generate import Recipe, generate
-from etl.settings import ROOT, Settings
+from etl.settings import Settings
 from tests.commands import Ended, command, environment
 from tests.workspaces import few_files, land, workspace
 

@@ -77,7 +77,7 @@ def rows(many: int) -> list[tuple[object, ...]]:
         "10",
         "9",
     ]
-    made = []
+    made: list[tuple[object, ...]] = []
     for n in range(many):
         moment = datetime(1999, 12, 31, 23, 59, 58) + timedelta(microseconds=dice.randrange(0, 10**15))  # noqa: DTZ001
         made.append(
