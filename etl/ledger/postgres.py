@@ -23,7 +23,7 @@ SESSION = {
     "search_path": SCHEMA,
     "lock_timeout": "10s",
     "statement_timeout": "60s",
-    "idle_in_transaction_session_timeout": "15s",  # a frozen process does not hold up the others
+    "idle_in_transaction_session_timeout": "3s",  # a frozen process does not hold up who takes over from it
 }
 NO_RIGHTS = ("42501", "3F000")  # not allowed; no schema in the search path that it may use
 

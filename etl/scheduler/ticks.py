@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from apscheduler.triggers.cron import CronTrigger
@@ -15,6 +15,9 @@ from etl.scheduler.cron import due_times
 
 KEPT = 1000
 """So many due times are written one by one; older ones of the same absence become one row."""
+
+FOREIGN_FOR = timedelta(seconds=30)
+"""So long a claim of another engine is left to it."""
 
 NOT_QUEUED = "The engine stopped before it could queue the run."
 BUSY = "The engine was busy or asleep."
@@ -36,6 +39,9 @@ class Ticks:
         self._request = request
         self._clock = clock
         self._claimed: dict[str, datetime] = {}
+        self._foreign: dict[
+            tuple[str, datetime], datetime
+        ] = {}  # claims of others, and when they were first seen
 
     def settle(self, state: PipelineState, trigger: CronTrigger) -> None:
         """The latest due time starts a run, those before it were missed; while paused all are skipped.
@@ -58,9 +64,15 @@ class Ticks:
             self._start_claimed(state.name)
 
     def _settle_foreign(self, pipeline: str) -> None:
-        """A claim that is not one's own was made by an engine that lost the lease in that moment."""
+        """A claim that is not one's own was made by an engine that lost the lease in that moment.
+
+        It may be about to tell what became of it, and is given time to.
+        """
         claimed = self._ledger.claimed_tick(pipeline)
-        if claimed is not None and claimed != self._claimed.get(pipeline):
+        if claimed is None or claimed == self._claimed.get(pipeline):
+            return
+        seen_at = self._foreign.setdefault((pipeline, claimed), self._clock())
+        if self._clock() - seen_at >= FOREIGN_FOR:
             self._ledger.settle_tick(pipeline, claimed, TickOutcome.MISSED, None, NOT_QUEUED)
 
     def catch_up(self, state: PipelineState, trigger: CronTrigger) -> None:

@@ -63,6 +63,8 @@ class PostgresWarehouse(PostgresBronze, Reading):
 
     def prepare(self, contracts: Sequence[Contract]) -> None:
         """Create what is missing, sweep what a crash left behind. For the holder of the lease."""
+        if not self._only_writer:  # it takes over: what an engine before it holds on to would be waited for
+            self._end_overtaken()
         self._make_books()
         with self._writing, self.session() as session:
             session.run("begin transaction")
@@ -218,6 +220,7 @@ class PostgresWarehouse(PostgresBronze, Reading):
     def _switch(self, session: Session, table: str) -> None:
         """The rows of the build take the place of those of the table; the first build becomes the table."""
         session = cast("PostgresSession", session)  # its own ones alone come here
+        session.require_builds()
         new, stands = aside(table, self._fence), named(table)
         columns, before = session.columns(new) or {}, session.columns(stands)
         if before is None:
@@ -280,6 +283,7 @@ class PostgresWarehouse(PostgresBronze, Reading):
     def _merge(self, session: Session, table: str) -> None:
         """What was cut leaves the table, what was put comes in; the view that showed both goes."""
         session = cast("PostgresSession", session)  # its own ones alone come here
+        session.require_builds()
         cut, put, stands = aside(table, self._fence, CUT), aside(table, self._fence, PUT), named(table)
         session.run(f"drop view {aside(table, self._fence)}")
         if session.rows(f"select 1 from {cut} limit 1"):

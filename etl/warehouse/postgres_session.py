@@ -9,10 +9,12 @@ from typing import Any
 from psycopg2.extras import execute_batch, execute_values
 
 from etl.database import faults
+from etl.errors import WarehouseError
 from etl.warehouse.naming import BUILD, CUT, PUT, quoted
 from etl.warehouse.postgres_sql import aside, bound, named
 
 ROWS_AT_ONCE = 500
+WITNESS = "bronze.witness"  # the name of what is built aside with the first build
 
 
 class PostgresSession:
@@ -77,6 +79,7 @@ class PostgresSession:
         logged; a first build becomes the table itself.
         """
         self._drop_aside(table)
+        self._set_witness()
         logged = "" if self.columns(named(table)) is None else "unlogged"
         self.run(f"create {logged} table {self.aside(table)} as {select}")
         self.run(f"analyze {self.aside(table)}")
@@ -85,6 +88,7 @@ class PostgresSession:
     def merge(self, table: str, cut: str, put: str) -> tuple[int, int]:
         """Keep what a publication will change in `table`; `_new_<table>` is a view of how it will read."""
         self._drop_aside(table)
+        self._set_witness()
         cuts, puts = self.aside(table, CUT), self.aside(table, PUT)
         for name, select in ((cuts, cut), (puts, put)):
             self.run(f"create unlogged table {name} as {select}")
@@ -113,6 +117,18 @@ class PostgresSession:
     def aside(self, table: str, prefix: str = BUILD) -> str:
         """The name of what is built aside for a table by this engine."""
         return aside(table, self._fence, prefix)
+
+    def _set_witness(self) -> None:
+        """A row that a crash of the server takes away, as it does all rows of tables that are not logged."""
+        self.run(f"create unlogged table if not exists {self.aside(WITNESS)} as select true as stands")
+
+    def require_builds(self) -> None:
+        """Raises WarehouseError when the server has crashed since: what was built aside is empty then."""
+        if not self.rows(f"select 1 from {self.aside(WITNESS)}"):
+            raise WarehouseError(
+                "The database was started anew after a crash, and what this run had built is gone.",
+                "Run again: what stands was not touched.",
+            )
 
     def _count(self, name: str) -> int:
         return int(self.rows(f"select count(*) from {name}")[0][0])

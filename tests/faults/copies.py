@@ -153,7 +153,10 @@ class Copies:
     def wait_for_another(self, than: int = 0, seconds: float = 60.0) -> int:
         """The process that works after that one."""
         return until(
-            lambda: (found := self.working()) and found != than and found, seconds, lambda: self.said
+            # The database may not have noticed yet that one was killed.
+            lambda: (found := self.working()) in self.pids and found != than and found,
+            seconds,
+            lambda: self.said,
         )
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:

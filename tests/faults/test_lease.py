@@ -98,10 +98,8 @@ def test_when_the_holder_is_killed_another_takes_over_soon_and_does_its_run_agai
                 outcomes[copies.ledger.run(at_work).state.value] += 1
             wait_for_rest(copies)
             if at_work and copies.ledger.run(at_work).state is RunState.INTERRUPTED:
-                again = copies.ledger.runs(1)[0]
-                assert (again.state, again.requested_by) == (
-                    RunState.SUCCEEDED, f"take-over after run {at_work}",
-                )  # fmt: skip
+                later = [found for found in copies.ledger.runs(5) if found.run_id > at_work]
+                assert RunState.SUCCEEDED in [found.state for found in later], "it was done again"
         require_all_there(copies, uninterrupted)
     record_property(
         "measured",

@@ -10,10 +10,12 @@ import pytest
 from etl.errors import LeaseLost, LedgerUnavailable, WarehouseUnavailable
 from etl.model import RunState
 from etl.service import Service, open_service
+from etl.warehouse import Publication
+from tests.contents import PUBLISHED, contents
 from tests.faults.processes import until
 from tests.faults.proxy import Trap, proxied
 from tests.faults.twins import lying_on, require_lease
-from tests.postgres import Server
+from tests.postgres import Server, running_server
 from tests.workspaces import few_files, opened, run, workspace
 
 
@@ -78,3 +80,26 @@ def test_a_copy_that_cannot_take_over_is_not_ready_though_one_before_it_was(
             assert other.readiness()["engine"] == "not running"
             assert other.lease() is None or other.may_work()
             time.sleep(0.1)
+
+
+def test_what_a_crash_of_the_database_emptied_is_not_published(tmp_path: Path) -> None:
+    with running_server() as server:
+        settings = lying_on(server, workspace(tmp_path))
+        few_files(settings)
+        with opened(settings) as service:
+            assert run(service).state is RunState.SUCCEEDED
+            before = contents(service, PUBLISHED)
+            publish = service._warehouse.publish
+
+            def crash_before(publication: Publication) -> int:
+                server.restart("immediate")
+                return publish(publication)
+
+            service._warehouse.publish = crash_before  # type: ignore[method-assign]
+            ended = run(service, "gold", full=True)
+            del service._warehouse.publish
+            assert ended.state is not RunState.SUCCEEDED
+            assert contents(service, PUBLISHED) == before, "the last good version stays"
+            require_lease(service)
+            assert run(service, full=True).state is RunState.SUCCEEDED
+            assert contents(service, PUBLISHED) == before

@@ -142,7 +142,7 @@ def test_its_connections_say_who_they_are_and_wait_for_nothing_for_long(
         "search_path": "ledger",
         "lock_timeout": "10s",
         "statement_timeout": "1min",
-        "idle_in_transaction_session_timeout": "15s",
+        "idle_in_transaction_session_timeout": "3s",
         "transaction_isolation": "repeatable read",
         "transaction_read_only": "on",
     }
