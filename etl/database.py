@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,8 @@ KEEPALIVES = {
 # SQLSTATEs. What passes by itself is worth another try.
 DISK_FULL = ("53100",)
 TRANSIENT = ("08", "40001", "40P01", "53", "55P03", "57P01", "57P02", "57P03", "57P05", "25P03", "58030")
+TRIED = re.compile(r'connection to server at "[^"]*"(?: \([^)]*\))?, port \d+ failed:')
+LIBPQ_ASKS = "Is the server running on that host and accepting TCP/IP connections?"
 NO_ANSWER = "The database {address} cannot be reached: {why}"
 OLDEST_VERSION = 15
 
@@ -137,7 +140,15 @@ def told(fault: BaseException) -> str:
     """What the server said, on one line, without the statement."""
     origin = getattr(fault, "orig", None) or fault
     primary = getattr(getattr(origin, "diag", None), "message_primary", None)
-    return str(primary or " ".join(str(origin).split()))
+    return str(primary or _unreached(" ".join(str(origin).split())))
+
+
+def _unreached(said: str) -> str:
+    """What libpq says without the address, which our own sentence names, and without its question; once for each
+    address of a host that failed otherwise.
+    """
+    reasons = dict.fromkeys(part.strip() for part in TRIED.split(said.replace(LIBPQ_ASKS, "")))
+    return "; ".join(filter(None, reasons)) or said
 
 
 def cut(connection: Any) -> None:

@@ -62,6 +62,11 @@ class Settings:
         return is_postgres(self.warehouse)
 
     @property
+    def on_its_own(self) -> bool:
+        """Whether the warehouse lies in the state folder, where no other workspace keeps one."""
+        return self.warehouse.startswith(f"duckdb:///{self.state}/")
+
+    @property
     def files(self) -> Path:
         """The one folder beside the landing folder that a warehouse connection may read and write."""
         return self.state / "files"

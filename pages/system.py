@@ -12,10 +12,7 @@ found = words.beyond(facts.services, data.living().doctor())
 pipelines = data.living().pipelines()
 widgets.header("System", words.started(facts.started_at))
 widgets.refusal()
-widgets.verdict(*words.system_verdict(facts.services, found, pipelines))
-with widgets.card("services", "Services"):
-    system.services(facts.services)
-system.resources()
+system.living(facts, found, pipelines)
 with widgets.card("pipelines", "Pipelines"):
     system.pipelines(pipelines)
 left, right = st.columns([1.35, 1], gap="small")

@@ -50,6 +50,11 @@ def startup_problem() -> Exception | None:
     return process.startup_problem()
 
 
+def answers() -> bool:
+    """Whether ledger and warehouse can be asked."""
+    return all(word == "ok" for part, word in living().readiness().items() if part != "engine")
+
+
 def is_open_to_anyone() -> bool:
     """Whether the server is reached from other machines and asks nobody who they are."""
     return process.process().open_to_anyone

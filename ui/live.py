@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 EVERY_SECONDS = 0.5
 ENGINE_EVERY_SECONDS = 1.0
+RETURN_EVERY_SECONDS = 2.0
 
 
 def follow(draw: Callable[[Run | None], None]) -> None:
@@ -50,6 +51,20 @@ def wait_for_engine(title: str) -> None:
             widgets.problem(fault)
         else:
             widgets.verdict("running", words.STARTING, words.STARTING_WHY)
+
+    part()
+
+
+def wait_for_return() -> None:
+    """Draw the page again as soon as ledger and warehouse answer; nobody has to press anything."""
+    asked = False
+
+    @st.fragment(run_every=RETURN_EVERY_SECONDS)
+    def part() -> None:
+        nonlocal asked
+        if asked and data.answers():
+            st.rerun()
+        asked = True  # not at once: what answers again and fails again must not turn in a circle
 
     part()
 

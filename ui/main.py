@@ -65,13 +65,18 @@ def draw(chosen: Any) -> None:
     if not data.engine_is_up():
         live.wait_for_engine(chosen.title)
         return
+    state.note_title(drawn=False)
     try:
         chosen.run()
     except Exception as fault:
         if not state.told(fault):
             log.exception("Page %s could not be drawn", chosen.title)
             fault = words.Undrawn(chosen.title)
+        if not state.has_title():
+            widgets.header(chosen.title)
         widgets.problem(fault)
+        if getattr(fault, "transient", False):
+            live.wait_for_return()
 
 
 frame()

@@ -146,8 +146,8 @@ def region_months() -> pd.DataFrame:
             month,
             region,
             sum(revenue) as revenue,
-            sum(orders) as orders,
-            sum(quantity) as quantity
+            cast(sum(orders) as bigint) as orders,
+            cast(sum(quantity) as bigint) as quantity
         from gold.monthly_revenue
         group by month, region
         order by month, region

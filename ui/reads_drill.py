@@ -34,7 +34,7 @@ def customers(region: str, period: Period) -> pd.DataFrame:
             c.customer_name,
             c.email,
             count(*) as orders,
-            sum(s.quantity) as quantity,
+            cast(sum(s.quantity) as bigint) as quantity,
             sum(s.sale_amount) as revenue,
             max(s.sale_date) as last_sale
         from silver.sales_clean as s

@@ -40,8 +40,8 @@ def product_by_month(product_id: int) -> pd.DataFrame:
         select
             month,
             sum(revenue) as revenue,
-            sum(orders) as orders,
-            sum(quantity) as quantity
+            cast(sum(orders) as bigint) as orders,
+            cast(sum(quantity) as bigint) as quantity
         from gold.monthly_revenue
         where product_id = ?
         group by month

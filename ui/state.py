@@ -13,6 +13,7 @@ from ui import fmt
 _TOASTS = "_toasts"
 _FAULT = "_fault"
 _AWAITED = "_awaited"
+_TITLED = "_titled"
 
 
 def now() -> datetime:
@@ -77,6 +78,16 @@ def take_fault() -> Exception | None:
     """The refusal to show now, once."""
     fault: Exception | None = st.session_state.pop(_FAULT, None)
     return fault
+
+
+def note_title(*, drawn: bool) -> None:
+    """Remember whether this run of the script has drawn the page's title."""
+    st.session_state[_TITLED] = drawn
+
+
+def has_title() -> bool:
+    """Whether it has."""
+    return bool(st.session_state.get(_TITLED))
 
 
 def await_run(run_id: int) -> None:

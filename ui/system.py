@@ -15,7 +15,7 @@ from ui import words_system as words
 from ui.widgets import Html, pill_cell
 
 if TYPE_CHECKING:
-    from etl.facts import Finding, PipelineFacts, Resources, ServiceFacts
+    from etl.facts import Finding, PipelineFacts, Resources, ServiceFacts, SystemFacts
 
 EVERY_SECONDS = 5
 _WORST_FIRST = ("failed", "warned", "unexamined", "passed")
@@ -38,14 +38,33 @@ def services(found: Sequence[ServiceFacts]) -> None:
     )
 
 
-@st.fragment(run_every=EVERY_SECONDS)
-def resources() -> None:
-    """CPU, memory, disk and network now and over the last minutes; sampled again while the page is open."""
-    with widgets.boundary():
-        facts = data.living().system()
-        window = words.in_window(facts.history)
-        tiles = "".join(_tile(each, window) for each in gauges(facts.now, facts.history))
-        st.html(f'<div class="ml gauges">{tiles}</div>')
+def living(drawn: SystemFacts, found: Sequence[Finding], runs: Sequence[PipelineFacts]) -> None:
+    """What changes while one looks: the verdict, the services, and what is used now and over the last minutes.
+
+    Read again while the page is open; when a service fares otherwise than before, the whole page is drawn again.
+    """
+    first = True
+
+    @st.fragment(run_every=EVERY_SECONDS)
+    def part() -> None:
+        nonlocal first
+        with widgets.boundary():
+            facts = drawn if first else data.living().system()
+            first = False
+            if _faring(facts.services) != _faring(drawn.services):
+                st.rerun()
+            widgets.verdict(*words.system_verdict(facts.services, found, runs))
+            with widgets.card("services", "Services"):
+                services(facts.services)
+            window = words.in_window(facts.history)
+            tiles = "".join(_tile(each, window) for each in gauges(facts.now, facts.history))
+            st.html(f'<div class="ml gauges">{tiles}</div>')
+
+    part()
+
+
+def _faring(services: Sequence[ServiceFacts]) -> list[tuple[str, str, str]]:
+    return [(each.name, str(each.state), each.address) for each in services]
 
 
 @dataclass(frozen=True)

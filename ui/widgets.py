@@ -101,6 +101,7 @@ def header(title: str, sub: str = "") -> None:
 
     Also shows why a button's last request was refused.
     """
+    state.note_title(drawn=True)
     mark = badge(words.SYNTHETIC, "running") if data.is_sample() else ""
     st.html(
         f'<div class="ml"><div class="row wrap"><h1>{escape(title)}</h1>{mark}</div>'

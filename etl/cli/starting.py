@@ -24,6 +24,7 @@ def up(context: Context) -> NoReturn:
     app = settings.root / "app.py"
     _refuse_second(settings)
     _require_free(host, port)
+    _require_place_for_sample(settings)
     open_at = require_allowed([host], lambda: settings)
     url = f"http://{_named(host)}:{port}"
     output.say(f"Workspace: {'sample (synthetic data)' if settings.sample else 'your own'}")
@@ -79,6 +80,13 @@ def _require_free(host: str, port: int) -> None:
             f"{_named(host)}:{port} cannot be listened on: {fault.strerror or fault}.",
             f"Take another port: ./metalayer up --port {port + 1 if port < 65_535 else 8501}",  # noqa: PLR2004
         ) from fault
+
+
+def _require_place_for_sample(settings: Settings) -> None:
+    if settings.sample and not settings.on_its_own:  # nobody else waits for these imports twice
+        from etl.service import require_place_for_sample
+
+        require_place_for_sample(settings)
 
 
 def _named(host: str) -> str:

@@ -81,6 +81,7 @@ class Scheduler:
         self._cron = cron
         self._on_tick = on_tick
         self._may_ask = may_ask
+        self._blind = False  # whether arrivals could not be looked for the last time
         self._lock = threading.RLock()
         self._jobs: BackgroundScheduler | None = None
         self._in_force: dict[str, PipelineState] = {}
@@ -184,7 +185,14 @@ class Scheduler:
             self._ticks.settle(now, parse_cron(state.cron))
 
     def _look(self) -> None:
-        news = self._watch.look(time.monotonic())
+        try:
+            news = self._watch.look(time.monotonic())
+        except MetaLayerError as error:
+            if not self._blind:  # said once, not every second
+                log.warning("Arriving files are looked for again in a moment: %s", error)
+            self._blind = True
+            return
+        self._blind = False
         with self._lock:
             if not news or self._jobs is None or not self._may_ask():
                 return

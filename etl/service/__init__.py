@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 
 from etl.catalog import remembered_catalog
@@ -17,11 +17,12 @@ from etl.service.keeping import Keeping
 from etl.service.leading import Leading
 from etl.service.mending import Mending
 from etl.service.reporting import Reporting
+from etl.service.sampling import require_sample
 from etl.settings import Settings
 from etl.tools import Retry
 from etl.warehouse import Warehouse
 
-__all__ = ["Service", "open_service", "start_service", "utc_now"]
+__all__ = ["Service", "open_service", "require_place_for_sample", "start_service", "utc_now"]
 
 
 class Service(Leading, Reporting, Mending, Keeping, Asking):
@@ -61,6 +62,7 @@ def start_service(
     warehouse = _open_warehouse(settings, wait_seconds)
     ledger = Ledger(settings.ledger, clock, settings.database)
     try:
+        require_sample(settings, warehouse)
         ledger.open()
         service = Service(settings, catalog, warehouse, ledger, clock, retry)
         service.begin(wait_seconds)
@@ -69,6 +71,16 @@ def start_service(
         ledger.close()
         raise
     return service
+
+
+def require_place_for_sample(settings: Settings) -> None:
+    """Raises SettingsError where `--sample` is asked for in a warehouse that holds a user's own files.
+
+    One that cannot be opened now says so to whoever opens it in earnest.
+    """
+    if settings.sample and not settings.on_its_own:
+        with suppress(WarehouseUnavailable), closing(_open_warehouse(settings, 0)) as warehouse:
+            require_sample(settings, warehouse)
 
 
 def _open_warehouse(settings: Settings, wait_seconds: float) -> Warehouse:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.door import living
-from etl.settings import ROOT, Settings, with_state
+from etl.settings import ROOT, Database, Settings, with_state
 from tests.workspaces import workspace
 
 START_SECONDS = RUN_SECONDS = 120.0  # a busy machine; a quiet one needs 3
@@ -74,6 +74,11 @@ def in_folder(folder: Path, *, sample: bool) -> Settings:
     return with_state(own, own.state / "sample") if sample else own
 
 
+def in_database(settings: Settings, url: str, password: str | None) -> Settings:
+    """The same workspace with warehouse and ledger in one database."""
+    return replace(settings, warehouse=url, ledger=url, database=Database(password=password))
+
+
 def built_sample(folder: Path, like: Settings) -> Settings:
     """A sample workspace that is published already: the closed one, copied."""
     settings = in_folder(folder, sample=True)
@@ -112,6 +117,12 @@ def environment(settings: Settings) -> dict[str, str]:
     """The caller's environment with this workspace's settings, and no others."""
     rest = {name: value for name, value in os.environ.items() if not name.startswith("METALAYER_")}
     state = settings.state.parent if settings.sample else settings.state
+    if settings.on_postgres:
+        rest |= {
+            "METALAYER_WAREHOUSE": settings.warehouse,
+            "METALAYER_LEDGER": settings.ledger,
+            "METALAYER_DATABASE_PASSWORD": settings.database.password or "",
+        }
     return rest | {
         "METALAYER_PROJECT": str(settings.project),
         "METALAYER_LANDING": str(settings.landing),

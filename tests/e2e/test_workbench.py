@@ -7,17 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, ViewportSize, expect
+from playwright.sync_api import expect
 
 from tests.e2e.browser import Visit
 from tests.e2e.conftest import Visitor
 from tests.e2e.server import RUN_SECONDS, Server, in_folder, until, up
-
-ROW, PINNED = 38, 76  # px: the height of a row, and the width of the column that stays in sight
-TALL: ViewportSize = {"width": 1280, "height": 1600}  # the whole table and what stands below it
-KEY_MS = 120  # a hand; the table draws between two keys
-COLUMNS = ["reasons", "sales_id", "product_id", "customer_id", "quantity", "sale_date", "sale_amount"]
-NO_PIECES = "quality?tab=Quarantine&aside-source=erp_sales&aside-reason=quantity+is+below+1"
+from tests.e2e.workbench import NO_PIECES, TALL, card, closes, quarantined, tick, write
 
 
 @pytest.fixture(scope="module")
@@ -34,36 +29,6 @@ def dirty(server: Server) -> Server:
         server.call("load_dirty_sample")
         until(server.at_rest, "the dirty sample to be taken in", RUN_SECONDS)
     return server
-
-
-def card(shown: Visit) -> Locator:
-    return shown.page.locator(".st-key-card-quarantine")
-
-
-def write(shown: Visit, row: int, column: str, text: str) -> None:
-    """Go to a cell by keyboard, from the one that cannot be edited, and write into it."""
-    box = card(shown).get_by_test_id("stDataFrame").locator("canvas").first.bounding_box()
-    assert box is not None
-    shown.page.mouse.click(box["x"] + PINNED + ROW, box["y"] + ROW * (row + 1.5))
-    for _ in range(COLUMNS.index(column)):
-        shown.page.keyboard.press("ArrowRight", delay=KEY_MS)
-    shown.page.keyboard.type(text, delay=KEY_MS)
-    shown.page.keyboard.press("Enter", delay=KEY_MS)
-
-
-def tick(shown: Visit, row: int) -> None:
-    box = card(shown).get_by_test_id("stDataFrame").locator("canvas").first.bounding_box()
-    assert box is not None
-    shown.page.mouse.click(box["x"] + PINNED / 2, box["y"] + ROW * (row + 1.5))
-
-
-def closes(server: Server) -> bool:
-    accounts = server.call("accounts")
-    return all(total["closes"] for total in accounts["row_totals"] + accounts["money_totals"])
-
-
-def quarantined(server: Server) -> int:
-    return int(server.call("aside", source="erp_sales")["total"])
 
 
 def test_a_row_mended_in_the_browser_is_in_silver_and_the_account_still_closes(

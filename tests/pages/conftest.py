@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,54 @@ import pytest
 from etl.errors import MetaLayerError
 from etl.process import process
 from etl.service import Service, start_service
+from etl.settings import Settings
 from tests.pages.screens import HOSTILE, Page, Serve, draw
+from tests.warehouses import DUCKDB, KINDS, NOW, POSTGRES, on_postgres
 from tests.workspaces import CUSTOMERS, SALES, few_files, land, opened, run, workspace
+
+SAMPLE, FAULTS = "sample", "faults"  # the shared ones
+WORKSPACES = {"empty", "fresh_sample", "healthy", "mixed", "blocked", "closed"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for a workspace runs once over each warehouse."""
+    if WORKSPACES.intersection(metafunc.fixturenames):
+        metafunc.parametrize("kind", KINDS, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kind(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The kind of warehouse that this test's workspaces have."""
+    if getattr(request, "param", DUCKDB) == DUCKDB:
+        yield DUCKDB
+        return
+    with on_postgres(request.getfixturevalue("postgres")):
+        yield POSTGRES
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[Shared]:
+    """Workspaces that many files of tests look at and none changes."""
+    with ExitStack() as stack:
+        yield Shared(stack)
+
+
+class Shared:
+    """Each of them is published when a test first asks for it, once on each warehouse."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._made: dict[tuple[str, str], Service] = {}
+
+    def published(self, name: str, kind: str, make: Callable[[], Settings]) -> Service:
+        """The living service of one of them."""
+        if (name, kind) not in self._made:
+            settings = make()
+            NOW.databases.pop(settings.state, None)  # it outlives the file of tests that made it
+            service = self._stack.enter_context(opened(settings))
+            run(service)
+            self._made[name, kind] = service
+        return self._made[name, kind]
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +81,12 @@ def serve() -> Serve:
 
 
 @pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A place for a workspace that outlives this test."""
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture
 def empty(tmp_path: Path, serve: Serve) -> Iterator[Service]:
     """An own workspace into which nothing ever came."""
     with opened(workspace(tmp_path)) as service:
@@ -49,25 +102,25 @@ def fresh_sample(tmp_path: Path, serve: Serve) -> Iterator[Service]:
         yield service
 
 
-@pytest.fixture(scope="session")
-def published_sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The sample, published once for all tests that only look."""
-    with opened(workspace(tmp_path_factory.mktemp("sample"), sample=True)) as service:
-        run(service)
-        yield service
+@pytest.fixture
+def healthy(shared: Shared, kind: str, folder: Path, serve: Serve) -> Service:
+    """The sample as published: every figure is there and nothing is wrong."""
+    service = shared.published(SAMPLE, kind, lambda: workspace(folder, sample=True))
+    serve(service)
+    return service
 
 
 @pytest.fixture
-def healthy(published_sample: Service, serve: Serve) -> Service:
-    """The sample as published: every figure is there and nothing is wrong."""
-    serve(published_sample)
-    return published_sample
+def mixed(shared: Shared, kind: str, folder: Path, serve: Serve) -> Service:
+    """A published version with rows in quarantine, an unreadable line and a refused file."""
+    service = shared.published(FAULTS, kind, lambda: faulty(folder))
+    serve(service)
+    return service
 
 
-@pytest.fixture(scope="session")
-def published_faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def faulty(folder: Path) -> Settings:
     """Few rows with faults: 2 quarantined, 1 superseded, 1 unreadable line, 1 refused file."""
-    settings = workspace(tmp_path_factory.mktemp("faults"))
+    settings = workspace(folder)
     few_files(settings)
     land(
         settings,
@@ -76,16 +129,7 @@ def published_faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servi
     )
     land(settings, "erp/erp_sales_2.csv", f'{SALES}5,12,2,1,2026-03-01,{HOSTILE}\n6,12,"2,1,{HOSTILE}\n')
     land(settings, "erp/erp_sales_3.csv", b"\x89PNG\r\n\x1a\n\x00\x00")
-    with opened(settings) as service:
-        run(service)
-        yield service
-
-
-@pytest.fixture
-def mixed(published_faults: Service, serve: Serve) -> Service:
-    """A published version with rows in quarantine, an unreadable line and a refused file."""
-    serve(published_faults)
-    return published_faults
+    return settings
 
 
 @pytest.fixture
