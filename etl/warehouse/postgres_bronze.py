@@ -23,6 +23,7 @@ from etl.warehouse.postgres_session import PostgresSession
 from etl.warehouse.postgres_sql import LONGEST_NAME, TEXT, corrected_texts, named, received
 from etl.warehouse.writing import Writing
 
+MUCH_LARGER = 10  # a tenth more
 PATIENCE = (
     "2s"  # behind a reader that lasts: meanwhile all others would queue up behind this; it is tried again
 )
@@ -98,7 +99,18 @@ class PostgresBronze(PostgresHeld, Writing):
             self._add_columns(session, table, [name for name in landing.columns if name not in there])
         landed = super().land(landing, contract)
         Path(landing.parquet).unlink(missing_ok=True)
+        with suppress(MetaLayerError):  # it has landed; without statistics silver is only built more slowly
+            self._take_statistics(table, landed.rows)
         return landed
+
+    def _take_statistics(self, table: str, rows: int) -> None:
+        """After a file that makes a table much larger: the server's own would come a minute too late for silver."""
+        with self.session() as session:
+            known = session.rows(
+                "select reltuples::bigint from pg_class where oid = to_regclass(?)", [named(table)]
+            )
+            if rows * MUCH_LARGER > max(known[0][0], 0):
+                session.run(f"analyze {named(table)}")
 
     def _keep_records(self, session: Session, batch: Batch, landing: Landing, contract: Contract) -> None:
         """The rows of the file take the place of those that the batch had."""
