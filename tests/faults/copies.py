@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,9 +18,11 @@ from typing import Any
 
 import psutil
 
+from etl.errors import MetaLayerError
 from etl.lease import LOCK
-from etl.ledger import Ledger
-from etl.settings import ROOT, Settings
+from etl.ledger import SCHEDULED, Ledger
+from etl.service import Service, start_service, utc_now
+from etl.settings import ROOT, Settings, read_settings
 from tests.faults.processes import environment, until
 from tests.postgres import Server
 
@@ -43,7 +46,7 @@ for line in sys.stdin:
         live(asked["begun"], asked["speed"])
     print(child, flush=True)
 """
-LIVES = "lives"
+LIVES, DAY = "lives", 86_400.0
 BEGUN = datetime.fromisoformat("2026-03-01T00:00:30+00:00")
 
 
@@ -59,14 +62,25 @@ class Clock:
         return BEGUN + timedelta(seconds=(time.time() - self.begun) * self.speed)
 
 
+def _started(clock: Callable[[], datetime]) -> Service | None:
+    """None where something stands in the way, as `up` does it."""
+    service = None
+    try:
+        service = start_service(read_settings(), wait_seconds=0, clock=clock)
+        service.live()
+    except MetaLayerError as fault:
+        print(fault, file=sys.stderr, flush=True)
+        if service is not None:
+            service.close()
+        return None
+    return service
+
+
 def live(begun: float, speed: float) -> None:
     """The life of a copy: that of `up` without its pages. Where the clock is fast, its ticks are asked for often."""
-    from etl.ledger import SCHEDULED
-    from etl.service import start_service, utc_now
-    from etl.settings import read_settings
-
-    service = start_service(read_settings(), wait_seconds=0, clock=Clock(begun, speed) if speed else utc_now)
-    service.live()
+    clock = Clock(begun, speed) if speed else utc_now
+    service = until(lambda: _started(clock), DAY)
+    assert service is not None
     (service.settings.state / LIVES).touch()
     while True:
         scheduler = service.scheduler
@@ -167,4 +181,7 @@ class Copies:
     def said(self) -> str:
         """What they printed and logged."""
         files = [self.folder / "copies.log", *self.folder.glob("state*/logs/engine.log")]
-        return "\n".join(f"{path}:\n{path.read_text()[-3000:]}" for path in files if path.exists())
+        lives = {pid: psutil.Process(pid).status() for pid in self.pids if psutil.pid_exists(pid)}
+        return f"{self.pids}, {lives}\n" + "\n".join(
+            f"{path}:\n{path.read_text()[-3000:]}" for path in files if path.exists()
+        )

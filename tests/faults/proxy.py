@@ -118,6 +118,10 @@ class Proxy:
         self._trap = trap
         return trap
 
+    def take_trap_away(self) -> None:
+        """What it waited for was not said."""
+        self._trap = None
+
     def _do(self, call: Callable[[], object]) -> None:
         done = threading.Event()
 

@@ -183,7 +183,7 @@ def cut_once(proxy: Proxy, suffering: Victim, number: int, chance: Random) -> tu
     if name in TRAPS:
         trap = TRAPS[name]()
         word = suffering.suffer(lambda: spring(proxy, trap), moment if "COPY" not in name else 0)
-        return name, word
+        return name if trap.sprung.is_set() else "none: it had ended", word
     fault = {
         "anywhere": proxy.cut,
         "refused for a while": lambda: for_a_while(proxy, proxy.refuse),
@@ -194,7 +194,8 @@ def cut_once(proxy: Proxy, suffering: Victim, number: int, chance: Random) -> tu
 
 def spring(proxy: Proxy, trap: Trap) -> None:
     proxy.set_trap(trap)
-    trap.sprung.wait(10)
+    if not trap.sprung.wait(5):
+        proxy.take_trap_away()
 
 
 def for_a_while(proxy: Proxy, fault: Callable[[], None]) -> None:

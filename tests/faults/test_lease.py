@@ -33,7 +33,7 @@ from tests.workspaces import few_files, opened, run, workspace
 TAKE_OVER_SECONDS = 10.0
 KILLS = 3 if TIMES == 1 else 20
 FREEZES, FROZEN_SECONDS = (1, 9.0) if TIMES == 1 else (5, 30.0)
-TICKS, TICKS_A_SECOND = (30, 1.5) if TIMES == 1 else (500, 1.5)
+TICKS, TICKS_A_SECOND = (30, 1.5) if TIMES == 1 else (500, 3.0)
 MINUTE, EVERY_MINUTE = timedelta(minutes=1), "* * * * *"
 RUN_SECONDS = 2.0  # about as long as a run of the next files takes
 
