@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import os
-from contextlib import redirect_stderr
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
-from unittest import mock
 
 import pytest
 
-from etl.cli import main
 from etl.errors import SettingsError
 from etl.settings import Settings
 from tests.commands import environment
@@ -58,8 +55,8 @@ def test_commands_end_with_2(tmp_path: Path, asked: tuple[str, ...]) -> None:
     few_files(own)
     with opened(own) as service:
         run(service)
-    said = io.StringIO()
     told = environment(own) | {"METALAYER_WAREHOUSE": own.warehouse}
-    with mock.patch.dict(os.environ, told, clear=True), redirect_stderr(said):
-        assert main([*asked, "--sample"]) == SettingsError.exit_code
-    assert "Leave --sample out" in said.getvalue()
+    line = [sys.executable, "-m", "etl", *asked, "--sample"]
+    done = subprocess.run(line, env=told, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == SettingsError.exit_code
+    assert "Leave --sample out" in done.stderr

@@ -17,7 +17,7 @@ from tests.warehouses import DUCKDB, KINDS, NOW, POSTGRES, on_postgres
 from tests.workspaces import CUSTOMERS, SALES, few_files, land, opened, run, workspace
 
 SAMPLE, FAULTS = "sample", "faults"  # the shared ones
-WORKSPACES = {"empty", "fresh_sample", "healthy", "mixed", "blocked", "closed"}
+WORKSPACES = {"empty", "fresh_sample", "healthy", "mixed", "blocked", "closed", "bench", "mended", "watched"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

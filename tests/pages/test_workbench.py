@@ -15,6 +15,7 @@ import pytest
 from etl.mends import Aside, Edit, MendState
 from etl.service import Service
 from tests.pages.screens import HOSTILE, Page, Screen, Serve
+from tests.warehouses import NOW
 from tests.workspaces import CUSTOMERS, SALES, few_files, land, opened, run, workspace
 from ui import reads_mending
 
@@ -23,7 +24,7 @@ LONG = "x" * (reads_mending.MOST_CELL + 1)
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A closed workspace to copy: three sales in quarantine (two of one file), one unreadable line, one customer
     without a region."""
     folder = tmp_path_factory.mktemp("bench")
@@ -45,6 +46,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bench(built: Path, tmp_path: Path, serve: Serve) -> Iterator[Service]:
     """That workspace, to be mended."""
     shutil.copytree(built, tmp_path, dirs_exist_ok=True)
+    if NOW.server is not None:
+        NOW.made(tmp_path / "state", like=NOW.urls(built / "state")[0])
     with opened(workspace(tmp_path)) as service:
         serve(service)
         yield service
