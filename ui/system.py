@@ -27,7 +27,7 @@ def services(found: Sequence[ServiceFacts]) -> None:
         {"Service": "", "Health": "", "Address": "", "Says": "", "Answered in": "n"},
         [
             (
-                Html(f"<b>{escape(each.name)}</b>"),
+                Html(f'<b class="keep">{escape(each.name)}</b>'),
                 pill_cell(each.state, words.HEALTH.get(each.state, "")),
                 Html(f'<span class="code">{escape(each.address)}</span>'),
                 each.detail or fmt.MISSING,
