@@ -85,8 +85,8 @@ def services(parts: Parts) -> tuple[ServiceFacts, ...]:
         ),
         _living(parts, "Scheduler", settings.schedule, scheduling, "Cron in UTC, and file arrival."),
         _lease(parts),
-        _asked("Ledger", parts.ledger.place.name, parts.ledger.ping, f"Revision {parts.ledger.revision()}."),
-        _asked("Warehouse", parts.warehouse.address, parts.warehouse.ping, kept),
+        _asked("Ledger", parts.ledger.place.name, lambda: f"Revision {parts.ledger.revision()}."),
+        _asked("Warehouse", parts.warehouse.address, lambda: _pinged(parts.warehouse, kept)),
         _folder("Landing folder", settings.landing),
     )
 
@@ -114,13 +114,19 @@ def _lease(parts: Parts) -> ServiceFacts:
     return ServiceFacts("Engine lease", noted.holder, CheckState.PASSED, f"{whose} has it {since}.")
 
 
-def _asked(name: str, address: str, ask: Callable[[], object], detail: str) -> ServiceFacts:
+def _asked(name: str, address: str, ask: Callable[[], str]) -> ServiceFacts:
+    """Whether a part answers; what it answers is told."""
     started = perf_counter()
     try:
-        ask()
+        detail = ask()
     except MetaLayerError as fault:
         return ServiceFacts(name, address, CheckState.FAILED, str(fault))
     return ServiceFacts(name, address, CheckState.PASSED, detail, perf_counter() - started)
+
+
+def _pinged(warehouse: Warehouse, detail: str) -> str:
+    warehouse.ping()
+    return detail
 
 
 def _folder(name: str, folder: Path) -> ServiceFacts:
@@ -136,7 +142,7 @@ def _folder(name: str, folder: Path) -> ServiceFacts:
 def _sizes(parts: Parts) -> tuple[tuple[str, int], ...]:
     settings = parts.settings
     kept = (
-        (("Warehouse", sum(parts.warehouse.sizes().values())),)
+        _told("Warehouse", lambda: sum(parts.warehouse.sizes().values()))
         if settings.on_postgres
         else (
             ("Warehouse", _with_siblings(embedded_path(settings.warehouse))),
@@ -145,11 +151,19 @@ def _sizes(parts: Parts) -> tuple[tuple[str, int], ...]:
     )
     return (
         *kept,
-        ("Ledger", parts.ledger.size_bytes()),
+        *_told("Ledger", parts.ledger.size_bytes),
         ("Spill", _under(settings.files / "spill")),
         ("Landing folder", _under(settings.landing)),
         ("Logs", _under(settings.state / "logs")),
     )
+
+
+def _told(name: str, size: Callable[[], int]) -> tuple[tuple[str, int], ...]:
+    """A size, or nothing where it cannot be told now."""
+    try:
+        return ((name, size()),)
+    except MetaLayerError:
+        return ()
 
 
 def _with_siblings(path: Path) -> int:

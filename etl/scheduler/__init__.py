@@ -24,7 +24,7 @@ from etl.scheduler.arrivals import Watch
 from etl.scheduler.cron import next_due, parse_cron
 from etl.scheduler.ticks import RequestRun, Ticks
 
-__all__ = ["RequestRun", "Scheduler", "parse_cron"]
+__all__ = ["RequestRun", "Scheduler", "next_due", "parse_cron"]
 
 log = logging.getLogger(__name__)
 

@@ -14,14 +14,14 @@ from etl import system as systems
 from etl.catalog import Catalog, remembered_catalog
 from etl.declared import Contract
 from etl.engine import Engine
-from etl.errors import CatalogError, UsageError
+from etl.errors import CatalogError, LedgerError, UsageError
 from etl.lease import Keeper
 from etl.ledger import LeaseEntry, Ledger
 from etl.model import Run
 from etl.reader import Reader
 from etl.remembered import Memory
 from etl.resources import ResourceWatch
-from etl.scheduler import Scheduler
+from etl.scheduler import Scheduler, next_due, parse_cron
 from etl.settings import Settings
 from etl.standing import Standing, read_standing
 from etl.tools import Retry, Tools
@@ -152,8 +152,18 @@ class Base:
     def _parts(self) -> systems.Parts:
         return systems.Parts(
             self.settings, self._warehouse, self._ledger, self.engine, self.scheduler, self._clock,
-            self.may_work(), self.lease(), self.keeper is not None and self.keeper.stands_by,
+            self.may_work(), self._lease_if_told(), self._stands_by(),
         )  # fmt: skip
+
+    def _stands_by(self) -> bool:
+        return self.keeper is not None and self.keeper.stands_by
+
+    def _lease_if_told(self) -> LeaseEntry | None:
+        """As `lease`; None too where the ledger does not answer, which it is told of by itself."""
+        try:
+            return self.lease()
+        except LedgerError:
+            return None
 
     def lease(self) -> LeaseEntry | None:
         """Who has the engine lease, as it is written down; None while nobody is known to have it."""
@@ -162,7 +172,15 @@ class Base:
         return None if noted is None or noted.released_at or not known else noted
 
     def _next_due(self, pipeline: str) -> datetime | None:
-        return self.scheduler.next_due(pipeline) if self.scheduler else None
+        """When a pipeline runs by itself next, in this process or in the one that this one stands by for."""
+        if self.scheduler is not None:
+            return self.scheduler.next_due(pipeline)
+        state = self._ledger.pipelines().get(pipeline) if self._stands_by() else None
+        return (
+            next_due(parse_cron(state.cron), self._clock())
+            if state and state.cron and not state.paused
+            else None
+        )
 
     def _keep_report(self, run: Run) -> None:
         """What follows the end of a run."""
