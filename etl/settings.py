@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,11 @@ KEYS = (
 )  # fmt: skip
 POSTGRES = "postgresql+psycopg2"
 READER = "metalayer_reader"
+_USER = re.compile(r"[^:/?#\s]+")
+_SERVER = re.compile(r"(\[[\da-fA-F:.]+\]|[\w.%-]*)(:\d+)?")
+_NAME = re.compile(r"[^:/?#@\s]+")
+_SCHEME = re.compile(r"(postgresql|postgres|mysql|mariadb|duckdb|sqlite)(\+\w+)?:/*")
+_PLAIN = re.compile(r"[\w./ -]*")  # nothing that could part a password from its place
 TLS_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")  # libpq's sslmode
 
 
@@ -195,7 +201,7 @@ def _warehouse(given: Mapping[str, _Given], state: Path, root: Path) -> str:
     if is_postgres(url.text):
         return _postgres("warehouse", url)
     raise SettingsError(
-        f"warehouse = {_without_password(url.text)!r} ({url.origin}) is not a warehouse of this version.",
+        f"warehouse = {_shown(url.text)!r} ({url.origin}) is not a warehouse of this version.",
         f"Valid are duckdb:///PATH, relative to the project's root or absolute, and {POSTGRES}://USER@HOST:PORT/DATABASE.",
     )
 
@@ -211,28 +217,36 @@ def _ledger(given: Mapping[str, _Given], state: Path, root: Path) -> str:
     if is_postgres(url.text):
         return _postgres("ledger", url)
     raise SettingsError(
-        f"ledger = {_without_password(url.text)!r} ({url.origin}) is not a ledger of this version.",
+        f"ledger = {_shown(url.text)!r} ({url.origin}) is not a ledger of this version.",
         f"Valid are sqlite:///PATH, relative to the project's root or absolute, and {POSTGRES}://USER@HOST:PORT/DATABASE.",
     )
 
 
 def _postgres(key: str, url: _Given) -> str:
     """The URL of a database, the password taken out of it."""
-    scheme, _, rest = _without_password(url.text).partition("://")
-    place, _, options = rest.partition("?")
-    login, at, host = place.rpartition("@")
-    server, _, database = host.partition("/")
-    if scheme not in (POSTGRES, "postgresql") or not database or "/" in database or not at or not login:
+    scheme, _, rest = url.text.partition("://")
+    login, server, database, options = _parts(rest)
+    user = login.partition(":")[0]
+    whole = _USER.fullmatch(user) and _SERVER.fullmatch(server) and _NAME.fullmatch(database)
+    if scheme not in (POSTGRES, "postgresql") or not whole or "@" in options:
         raise SettingsError(
-            f"{key} = {_without_password(url.text)!r} ({url.origin}) is no address of a database.",
+            f"{key} = {_shown(url.text)!r} ({url.origin}) is no address of a database.",
             f"Write {POSTGRES}://USER@HOST:PORT/DATABASE; the password may stand in METALAYER_DATABASE_PASSWORD.",
         )
-    if "password" in options.lower():
+    if "password" in unquote(options).lower():
         raise SettingsError(
             f"{key} ({url.origin}) has a password among its options, where it would be shown.",
             "Give it in METALAYER_DATABASE_PASSWORD, or in a file named by METALAYER_DATABASE_PASSWORD_FILE.",
         )
-    return f"{POSTGRES}://{login}@{server}/{database}{'?' if options else ''}{options}"
+    return f"{POSTGRES}://{user}@{server}/{database}{'?' if options else ''}{options}"
+
+
+def _parts(rest: str) -> tuple[str, str, str, str]:
+    """Login, server, database and options of what follows `://`; what has no @ has no login."""
+    place, _, options = rest.partition("?")
+    login, _, host = place.rpartition("@")
+    server, _, database = host.partition("/")
+    return login, server, database, options
 
 
 def _database(given: Mapping[str, _Given], root: Path) -> Database:
@@ -284,9 +298,8 @@ def _flag(given: Mapping[str, _Given], key: str) -> bool:
 
 def _password_in(url: str) -> str | None:
     """What stands between the colon and the @ of a URL."""
-    login, at, _ = url.partition("://")[2].partition("?")[0].rpartition("@")
-    _, colon, password = login.partition(":")
-    return unquote(password) if at and colon and password else None
+    _, _, password = _parts(url.partition("://")[2])[0].partition(":")
+    return unquote(password) or None
 
 
 def _url_path(url: _Given, root: Path) -> Path:
@@ -296,11 +309,11 @@ def _url_path(url: _Given, root: Path) -> Path:
     return (root / path).resolve()
 
 
-def _without_password(url: str) -> str:
-    scheme, slashes, rest = url.partition("://")
-    place, mark, options = rest.partition("?")
-    login, at, host = place.rpartition("@")
-    return f"{scheme}{slashes}{login.split(':', 1)[0]}{at}{host}{mark}{options}"
+def _shown(url: str) -> str:
+    """What may be shown of an address that cannot be made out: where a password could be in it, its scheme alone."""
+    found = _SCHEME.match(url)
+    scheme = found[0] if found else ""
+    return url if _PLAIN.fullmatch(url, len(scheme)) else f"{scheme}…"
 
 
 def _threads(given: Mapping[str, _Given]) -> int | None:
