@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from etl.errors import LedgerUnavailable, MetaLayerError, WarehouseUnavailable
+from etl.errors import LeaseLost, LedgerUnavailable, MetaLayerError, WarehouseUnavailable
 from etl.execution import Ended, Execution
 from etl.model import Run, RunState
 from etl.tools import Tools
@@ -59,6 +59,7 @@ class Engine:
         try:
             self.tools.warehouse.prepare(list(self.tools.catalog.contracts.values()))
             fence = self.tools.warehouse.take_fence()
+            self._require_ours()
             note(fence)
             self._fence = fence
             self.interrupted = self._reconcile(ask_again)
@@ -83,8 +84,8 @@ class Engine:
             )
             highest = session.rows("select coalesce(max(run_id), 0) from bronze._publications")[0][0]
         for run in self.tools.ledger.unfinished():
-            if run.state is RunState.QUEUED:
-                continue
+            # Read first, checked then: while the fence is ours, nobody after us can have begun what was read.
+            self._require_ours()
             if run.run_id in published:
                 self.tools.ledger.mark_succeeded(run.run_id, int(published[run.run_id]))
             else:
@@ -94,6 +95,11 @@ class Engine:
                 interrupted.append(run)
         self.tools.ledger.raise_run_ids(int(highest))
         return tuple(interrupted)
+
+    def _require_ours(self) -> None:
+        """Raises LeaseLost when another may have taken over, also while this process was frozen."""
+        if not (self._may_work() and self.tools.warehouse.holds_fence):
+            raise LeaseLost("Another engine has taken over.", "What is at work is its own.")
 
     def start(self) -> None:
         """Work on queued runs in a thread of its own until `stop`."""
@@ -170,6 +176,8 @@ class Engine:
             at_work = self.tools.ledger.unfinished()
             if not self._may_work():
                 return None
+            if self._fence is not None:
+                self._require_ours()  # as of a later moment than the reading: what is at work was claimed under it
             self._claim_in_doubt = False
             if at_work:
                 return at_work[0]

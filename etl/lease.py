@@ -21,7 +21,7 @@ import psycopg2
 import sqlalchemy as sa
 
 from etl.database import answering, engine_of
-from etl.errors import MetaLayerError
+from etl.errors import LeaseLost, MetaLayerError
 from etl.settings import Settings, embedded_path, is_postgres
 
 LOCK = 7_205_759_404  # the number of the lock in its database
@@ -236,19 +236,29 @@ class Keeper:
     def take(self) -> bool:
         """Try for the lease now; True when this process holds it. From then on it is kept.
 
-        Raises what `gained` raises, and then the lease is given back.
+        Raises what `gained` raises, and then the lease is given back. To lose it meanwhile is no fault: False.
         """
         with self._turn:
             if not self._holds and self._lease.take():
                 self._holds = True
                 try:
                     self._gain()
+                except LeaseLost as lost:
+                    self._undo()
+                    self._tell(str(lost))
                 except BaseException:
-                    self._holds = False
-                    self._lease.give_back()
+                    self._undo()
                     raise
             self._start()
             return self._holds
+
+    def _undo(self) -> None:
+        """End whatever was begun before the lease goes: also a beginning that failed half-way has begun something."""
+        self._holds = False
+        try:
+            self._lost()
+        finally:
+            self._lease.give_back()
 
     def _gain(self) -> None:
         """Do what a new holder begins with, and show signs of life meanwhile: it may have to wait for others."""
@@ -262,11 +272,14 @@ class Keeper:
 
         thread = threading.Thread(target=gain, name="metalayer-take-over", daemon=True)
         thread.start()
+        held = True
         while thread.is_alive():
             thread.join(BEAT_SECONDS)
-            self._lease.beat()
+            held = self._lease.beat() and held
         if faults:
             raise faults[0]
+        if not held:
+            raise LeaseLost("The lease was lost while it was taken up.", "Another process may have it.")
 
     def want(self) -> None:
         """Try for the lease again and again until it is held, now and whenever it is lost."""
