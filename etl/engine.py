@@ -42,7 +42,6 @@ class Engine:
         self._thread: threading.Thread | None = None
         self._claim_in_doubt = False
         self._end: tuple[int, RunState, str, int | None] | None = None  # of the last run, until it is written
-        self.interrupted: tuple[Run, ...] = ()  # runs that the engine before this one left unfinished
 
     def take_over(
         self,
@@ -62,19 +61,15 @@ class Engine:
             self._require_ours()
             note(fence)
             self._fence = fence
-            self.interrupted = self._reconcile(ask_again)
+            self._reconcile(ask_again)
             self._claim_in_doubt = False
             self._stopping.clear()
         finally:
             self._working.release()
         return fence
 
-    def _reconcile(self, ask_again: Callable[[Run], None]) -> tuple[Run, ...]:
-        """The ledger is a copy: a run that published silver or gold has succeeded, any other unfinished one not.
-
-        Returns those that were interrupted.
-        """
-        interrupted = []
+    def _reconcile(self, ask_again: Callable[[Run], None]) -> None:
+        """The ledger is a copy: a run that published silver or gold has succeeded, any other unfinished one not."""
         with self.tools.warehouse.session() as session:
             published = dict(
                 session.rows(
@@ -92,9 +87,7 @@ class Engine:
                 # Asked for first: a crash in between leads to the same queued run again, never to none.
                 ask_again(run)
                 self.tools.ledger.interrupt(run.run_id, "The process ended while the run was at work.")
-                interrupted.append(run)
         self.tools.ledger.raise_run_ids(int(highest))
-        return tuple(interrupted)
 
     def _require_ours(self) -> None:
         """Raises LeaseLost when another may have taken over, also while this process was frozen."""

@@ -146,6 +146,28 @@ class Runs(Store):
         """Newest first, with tasks and attempts."""
         return self._runs(sa.select(runs).order_by(runs.c.run_id.desc()).limit(limit))
 
+    def left_off(self, among: int = 50) -> tuple[Run, ...]:
+        """Of the newest runs, those that were interrupted and nobody has asked for again since, oldest first.
+
+        One that a person had asked to stop is not among them.
+        """
+        newest = sa.select(sa.func.coalesce(sa.func.max(runs.c.run_id), 0)).scalar_subquery()
+        later = runs.alias()
+        again = sa.exists().where(later.c.request_key == runs.c.request_key, later.c.run_id > runs.c.run_id)
+        cut_off = sa.select(runs).where(
+            runs.c.run_id > newest - among,
+            runs.c.state == RunState.INTERRUPTED,
+            ~runs.c.cancel_requested,
+            ~again,
+        )
+        return self._runs(cut_off.order_by(runs.c.run_id))
+
+    def of_same_wish(self, run_id: int, limit: int) -> tuple[Run, ...]:
+        """The newest runs up to this one, and this one, that were asked for in the same words; newest first."""
+        key = sa.select(runs.c.request_key).where(runs.c.run_id == run_id).scalar_subquery()
+        same = sa.select(runs).where(runs.c.request_key == key, runs.c.run_id <= run_id)
+        return self._runs(same.order_by(runs.c.run_id.desc()).limit(limit))
+
     def active_run(self) -> Run | None:
         """The running run or else the one whose turn is next, with tasks and attempts."""
         running, queued = sa.select(runs).where(_RUNNING), sa.select(runs).where(_QUEUED)

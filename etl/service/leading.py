@@ -62,7 +62,6 @@ class Leading(Watching, Asking):
             raise WarehouseUnavailable("A run of before is still being broken off.", "It is tried again.")
         if self._lives:
             self._fence = self.engine.take_over(self._note_lease, self._ask_again)
-            self.engine.interrupted = ()
         else:  # whether it will live is not known yet, a command does not
             self._fence = self.engine.take_over(self._note_lease)
         self._cache = None
@@ -102,13 +101,15 @@ class Leading(Watching, Asking):
         self._cache = None
 
     def _run_again(self) -> None:
-        for run in self.engine.interrupted:
+        """Also for what a stop, a command or a start that was itself cut off had interrupted: the ledger knows."""
+        for run in self._ledger.left_off():
             self._ask_again(run)
-        self.engine.interrupted = ()
 
     def _ask_again(self, run: Run) -> None:
-        """Ask anew for what the engine before this one left unfinished, unless it ended its process each time."""
-        same = [found for found in self._ledger.runs(10) if found.pipeline == run.pipeline][:RERUNS]
+        """Ask anew for what was left unfinished, unless it was interrupted each of the last times."""
+        if run.cancel_requested:
+            return
+        same = self._ledger.of_same_wish(run.run_id, RERUNS)
         ended = [found.state is RunState.INTERRUPTED or found.run_id == run.run_id for found in same]
         if len(same) == RERUNS and all(ended):
             return

@@ -151,6 +151,29 @@ def test_run_ids_rise_above_those_a_warehouse_already_knows(ledger: Ledger) -> N
     assert ledger.request(GOLD, ())[0].run_id == 43
 
 
+def cut_off(ledger: Ledger, targets: tuple[str, ...] = (), *, cancelled: bool = False) -> int:
+    """A run that was interrupted at work."""
+    asked, _ = ledger.request(MASTER, targets)
+    ledger.claim_next()
+    if cancelled:
+        ledger.cancel(asked.run_id)
+    ledger.interrupt(asked.run_id, "The process ended.")
+    return asked.run_id
+
+
+def test_what_was_interrupted_and_never_asked_for_again_is_left_off(ledger: Ledger) -> None:
+    cut_off(ledger)
+    cut_off(ledger, ("gold",))
+    cut_off(ledger, ("silver",), cancelled=True)
+    again = cut_off(ledger)  # in the same words as the first
+    assert [run.run_id for run in ledger.left_off()] == [2, again]
+    assert [run.run_id for run in ledger.left_off(among=2)] == [again], "what is long past is left alone"
+    assert [run.run_id for run in ledger.of_same_wish(again, 5)] == [again, 1]
+    assert [run.run_id for run in ledger.of_same_wish(1, 5)] == [1]
+    ledger.request(MASTER, (MASTER,))
+    assert [run.run_id for run in ledger.left_off()] == [2]
+
+
 @pytest.fixture
 def planned(ledger: Ledger) -> tuple[int, ...]:
     """The tasks of the running run 1."""
