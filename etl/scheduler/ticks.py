@@ -39,6 +39,7 @@ class Ticks:
         self._request = request
         self._clock = clock
         self._claimed: dict[str, datetime] = {}
+        self._asked: dict[str, datetime] = {}  # when the run of a claimed tick was first asked for
         self._foreign: dict[
             tuple[str, datetime], datetime
         ] = {}  # claims of others, and when they were first seen
@@ -48,7 +49,7 @@ class Ticks:
 
         When the run cannot be queued for now, the error passes through and the next call tries again.
         """
-        self._start_claimed(state.name)
+        self._go_on(state.name)
         self._settle_foreign(state.name)
         due = self._unrecorded(state, trigger)
         if not due:
@@ -59,9 +60,11 @@ class Ticks:
         *earlier, latest = _ticks(state.name, due, TickOutcome.MISSED, BUSY)
         self._ledger.record_ticks(earlier)
         # Whoever makes the claim owns the tick: a second callback or process finds it made.
+        self._claimed[state.name] = latest.due_at  # already now: the answer may be lost, and the claim made
         if self._ledger.claim_tick(state.name, latest.due_at):
-            self._claimed[state.name] = latest.due_at
             self._start_claimed(state.name)
+        else:
+            del self._claimed[state.name]
 
     def _settle_foreign(self, pipeline: str) -> None:
         """A claim that is not one's own was made by an engine that lost the lease in that moment.
@@ -92,14 +95,38 @@ class Ticks:
         run, _ = self._request(pipeline, trigger=Trigger.CATCH_UP)
         return f"Run {run.run_id} makes up for it."
 
-    def _start_claimed(self, pipeline: str) -> None:
-        due_at = self._claimed.get(pipeline)
-        if due_at is None:
+    def _go_on(self, pipeline: str) -> None:
+        """With a tick that was claimed, or was about to be, when the ledger did not answer."""
+        if pipeline not in self._claimed:
             return
-        run, created = self._request(pipeline, trigger=Trigger.SCHEDULE)
+        if self._ledger.claimed_tick(pipeline) == self._claimed[pipeline]:
+            self._start_claimed(pipeline)
+        else:  # never claimed, or settled and only the answer lost
+            self._forget(pipeline)
+
+    def _start_claimed(self, pipeline: str) -> None:
+        run, created = self._asked_before(pipeline) or self._request_noted(pipeline)
         outcome = TickOutcome.STARTED if created else TickOutcome.JOINED
-        self._ledger.settle_tick(pipeline, due_at, outcome, run.run_id, "")
+        self._ledger.settle_tick(pipeline, self._claimed[pipeline], outcome, run.run_id, "")
+        self._forget(pipeline)
+
+    def _request_noted(self, pipeline: str) -> tuple[Run, bool]:
+        self._asked.setdefault(pipeline, self._clock())
+        return self._request(pipeline, trigger=Trigger.SCHEDULE)
+
+    def _asked_before(self, pipeline: str) -> tuple[Run, bool] | None:
+        """The run of this tick that was asked for when the answer was lost. It may be at work by now, or have ended."""
+        since = self._asked.get(pipeline)
+        if since is None:
+            return None
+        for run in self._ledger.runs():
+            if (run.pipeline, run.trigger) == (pipeline, Trigger.SCHEDULE) and run.requested_at >= since:
+                return run, True
+        return None
+
+    def _forget(self, pipeline: str) -> None:
         del self._claimed[pipeline]
+        self._asked.pop(pipeline, None)
 
     def _unrecorded(self, state: PipelineState, trigger: CronTrigger) -> list[tuple[datetime, datetime, int]]:
         known = [moment for moment in (state.since, self._ledger.last_due(state.name)) if moment]

@@ -351,3 +351,79 @@ def test_the_machine_is_sampled_while_it_runs(
     monkeypatch.setattr("etl.scheduler.RESOURCES_SECONDS", 0.05)
     start(resources=lambda: samples.append(time.monotonic()))
     assert wait_for(lambda: len(samples) > 1, 5)
+
+
+LOST = LedgerUnavailable("The connection is gone.")
+
+
+@pytest.mark.parametrize("written", [True, False], ids=["written", "not written"])
+def test_a_claim_whose_answer_is_lost_starts_one_run_and_has_one_outcome(
+    ledger: Ledger,
+    clock: Clock,
+    start: Callable[..., Scheduler],
+    monkeypatch: pytest.MonkeyPatch,
+    written: bool,
+) -> None:
+    claim = ledger.claim_tick
+
+    def lose(pipeline: str, due_at: datetime) -> bool:
+        if written:
+            claim(pipeline, due_at)
+        raise LOST
+
+    scheduler = start()
+    clock.forward(minutes=15)
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "claim_tick", lose)
+        scheduler._tick(MASTER)
+    assert ledger.runs() == ()
+    scheduler._tick(MASTER)
+    finish(ledger)
+    scheduler._tick(MASTER)
+    assert outcomes(ledger) == [("12:15", "started", 1)]
+    assert len(ledger.runs()) == 1
+
+
+def test_a_request_whose_answer_is_lost_is_found_again_though_its_run_has_ended(
+    ledger: Ledger, clock: Clock, start: Callable[..., Scheduler]
+) -> None:
+    lost: list[int] = []
+
+    def request(pipeline: str, *, trigger: Trigger) -> tuple[Run, bool]:
+        asked = ledger.request(pipeline, (), trigger=trigger)
+        if not lost:
+            lost.append(asked[0].run_id)
+            raise LOST
+        return asked
+
+    scheduler = start(request=request)
+    clock.forward(minutes=15)
+    scheduler._tick(MASTER)
+    finish(ledger)
+    clock.forward(seconds=5)
+    scheduler._tick(MASTER)
+    assert outcomes(ledger) == [("12:15", "started", 1)]
+    assert len(ledger.runs()) == 1
+    clock.forward(minutes=15)
+    scheduler._tick(MASTER)
+    assert outcomes(ledger) == [("12:15", "started", 1), ("12:30", "started", 2)]
+
+
+def test_a_settling_whose_answer_is_lost_is_not_done_twice(
+    ledger: Ledger, clock: Clock, start: Callable[..., Scheduler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = ledger.settle_tick
+
+    def lose(*outcome: object) -> bool:
+        settle(*outcome)  # type: ignore[arg-type]
+        raise LOST
+
+    scheduler = start()
+    clock.forward(minutes=15)
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "settle_tick", lose)
+        scheduler._tick(MASTER)
+    finish(ledger)
+    scheduler._tick(MASTER)
+    assert outcomes(ledger) == [("12:15", "started", 1)]
+    assert len(ledger.runs()) == 1
