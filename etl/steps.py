@@ -285,6 +285,9 @@ class Steps:
             self._draw_up([contract for contract in landed if contract.silver_table], batches)
             return None, "Nothing was built, so nothing is published."
         if self.version is None:  # else this is another attempt, after the ledger could not take the copies
+            # An attempt before may have published, and its answer was lost.
+            self.version = self.tools.warehouse.published_in(self.run.run_id, tuple(self.built))
+        if self.version is None:
             self.version = self.tools.warehouse.publish(self._publication(batches))
         tables = ", ".join(self.built)
         self._keep_copies(batches)

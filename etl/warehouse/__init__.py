@@ -210,6 +210,9 @@ class Warehouse(Protocol):
     def published(self) -> dict[str, Published]:
         """What stands now, by qualified table."""
 
+    def published_in(self, run_id: int, tables: Collection[str]) -> int | None:
+        """The version that a run has published these very tables in, if it has."""
+
     def history(self, limit: int) -> dict[str, tuple[tuple[int, int], ...]]:
         """(version, rows) of the last publications of each table, oldest first."""
 

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, cast
 
 import sqlalchemy as sa
+from psycopg2.extensions import encrypt_password
 
 from etl.database import FITNESS, engine_of, faults, require_fit, sqlstate
 from etl.declared import Contract
@@ -22,7 +23,7 @@ from etl.warehouse import Session
 from etl.warehouse import bookkeeping as books
 from etl.warehouse.naming import ASIDE, CUT, PUT, literal, quoted
 from etl.warehouse.postgres_bronze import PostgresBronze
-from etl.warehouse.postgres_held import OPTIONS
+from etl.warehouse.postgres_held import COMMITS, MAKE_COMMITS, OPTIONS
 from etl.warehouse.postgres_indexes import index_of, missing_indexes
 from etl.warehouse.postgres_session import PostgresSession
 from etl.warehouse.postgres_sql import PLACE, SCHEMAS, aside, fence_of, named, short, typed
@@ -69,6 +70,10 @@ class PostgresWarehouse(PostgresBronze, Reading):
         with self._writing, self.session() as session:
             session.run("begin transaction")
             try:
+                if (
+                    self._only_writer
+                ):  # one that was overtaken meanwhile must not tidy up behind its successor
+                    self._check_fence(session)
                 for contract in contracts:
                     self._bronze_table(session, contract)
                     self._publish_renamed(session, contract)
@@ -79,7 +84,8 @@ class PostgresWarehouse(PostgresBronze, Reading):
                 raise
             self._grant_all(session)
         self._version, self._kept = None, {}
-        self._drop_builds(None)  # whoever holds the lease knows that nobody builds
+        # Who is just taking over knows that nobody builds.
+        self._drop_builds(self._fence if self._only_writer else None)
         self._sweep_files()
 
     def _make_books(self) -> None:
@@ -101,6 +107,7 @@ class PostgresWarehouse(PostgresBronze, Reading):
         for schema in SCHEMAS:
             session.run(f"create schema if not exists {schema}")
         session.run(functions())
+        session.run(MAKE_COMMITS)
         for table, columns in books.TABLES.items():
             self._make_book(session, table, typed(columns))
         session.run(f"comment on schema bronze is {literal(_made())}")
@@ -110,7 +117,7 @@ class PostgresWarehouse(PostgresBronze, Reading):
         found = session.rows(
             "select obj_description(to_regnamespace('bronze')::oid, 'pg_namespace') = ? "
             "and not exists (select from unnest(?::text[]) as t where to_regclass(t) is null)",
-            [_made(), list(books.TABLES)],
+            [_made(), [*books.TABLES, COMMITS]],
         )
         return bool(found[0][0])
 
@@ -174,9 +181,11 @@ class PostgresWarehouse(PostgresBronze, Reading):
                 return sqlstate(refused.__cause__ or refused) in MADE_BY_ANOTHER
         if database.reader_password is not None:
             with suppress(WarehouseError):  # the role is somebody else's: it keeps the password that it has
-                session.run(
-                    f"alter role {quoted(database.reader)} login password {literal(database.reader_password)}"
+                # As the server keeps it: a statement that is refused stands in the server's log.
+                secret = encrypt_password(
+                    database.reader_password, database.reader, session.connection, "scram-sha-256"
                 )
+                session.run(f"alter role {quoted(database.reader)} login password {literal(secret)}")
         return True
 
     def _grant(self, session: PostgresSession, table: str) -> None:
@@ -223,7 +232,14 @@ class PostgresWarehouse(PostgresBronze, Reading):
         session.require_builds()
         new, stands = aside(table, self._fence), named(table)
         columns, before = session.columns(new) or {}, session.columns(stands)
+        if not columns:
+            raise WarehouseError(
+                f"What was built of {table} is gone.", "Run again: what stands was not touched."
+            )
         if before is None:
+            session.run(
+                f"alter table {new} set logged"
+            )  # built beside a table that somebody has dropped since
             session.run(f"alter table {new} rename to {quoted(short(table.split('.', 1)[1]))}")
             self._index(session, table, columns)
             self._grant(session, table)
@@ -393,7 +409,7 @@ def _drop_column(session: PostgresSession, table: str, name: str) -> None:
 @cache
 def _made() -> str:
     """The comment of the schema bronze, which tells what was made in it: the same for the same definitions."""
-    what = json.dumps([functions(), books.TABLES, books.ADDED])
+    what = json.dumps([functions(), MAKE_COMMITS, books.TABLES, books.ADDED])
     return f"MetaLayer: made as {hashlib.sha256(what.encode()).hexdigest()[:16]}"
 
 

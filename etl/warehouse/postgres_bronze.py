@@ -23,6 +23,7 @@ from etl.warehouse.postgres_session import PostgresSession
 from etl.warehouse.postgres_sql import LONGEST_NAME, TEXT, corrected_texts, named, received
 from etl.warehouse.writing import Writing
 
+READING_PATIENCE = "30min"  # with a file that is turned into CSV
 MUCH_LARGER = 10  # a tenth more
 PATIENCE = (
     "2s"  # behind a reader that lasts: meanwhile all others would queue up behind this; it is tried again
@@ -118,8 +119,10 @@ class PostgresBronze(PostgresHeld, Writing):
         table, columns = f"bronze.{contract.bronze_table}", list(landing.columns)
         if batch.revision:
             session.run(f"delete from {named(table)} where _batch_id = ?", [batch.batch_id])
+        # Meanwhile the server hears nothing; whoever takes over ends this transaction all the same.
+        session.run(f"set local idle_in_transaction_session_timeout = '{READING_PATIENCE}'")
         folder = self._settings.files / "copy"
-        target = folder / f"{batch.batch_id}.csv"
+        target = folder / f"{self._fence}-{batch.batch_id}.csv"
         with parquet.opened(self._settings) as looking:
             note_columns(
                 session, batch, parquet.records_of(landing.parquet), columns, landing.seen, contract, looking
@@ -127,11 +130,16 @@ class PostgresBronze(PostgresHeld, Writing):
             try:
                 with os_faults(folder):
                     folder.mkdir(parents=True, exist_ok=True)
-                parquet.write_csv(
+                rows = parquet.write_csv(
                     looking, landing.parquet, target, columns, batch.batch_id, landing.first_line
                 )
                 with os_faults(target), target.open("rb") as file:
-                    session.copy(named(table), [*columns, "_batch_id", "_row_number"], file)
+                    came = session.copy(named(table), [*columns, "_batch_id", "_row_number"], file)
+                if came != rows:
+                    raise WarehouseError(
+                        f"{came:,} of the {rows:,} rows of {batch.path} reached {self.address}.",
+                        "Nothing of it has landed. Run again.",
+                    )
             finally:
                 with suppress(OSError):  # swept at the next start
                     target.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import psycopg2
 import sqlalchemy as sa
@@ -34,6 +35,14 @@ OPTIONS = {
 STATEMENT_SECONDS = 3_600
 TOLD_SECONDS = 15.0  # for a server to come back and tell what became of a transaction
 FENCE_TRIES = 20
+COMMITS = "bronze._commits"
+MAKE_COMMITS = f"""
+create table if not exists {COMMITS} (
+    token text collate "C" primary key,
+    at timestamp with time zone not null default now()
+)
+"""
+"""One row per transaction of an engine in the last day: who lost the answer to a commit looks for its own here."""
 
 
 class PostgresHeld:
@@ -145,32 +154,43 @@ class PostgresHeld:
 
     def _commit(self, session: PostgresSession) -> None:
         """Commit, and find out what became of it where the answer is lost on the way."""
-        (number,) = session.rows("select pg_current_xact_id()::text")[0]
+        token = uuid4().hex
+        session.run(f"delete from {COMMITS} where at < now() - interval '1 day'")  # noqa: S608 - a name of ours
+        session.run(f"insert into {COMMITS} (token) values (?)", [token])  # noqa: S608
         try:
             session.run("commit")
         except WarehouseUnavailable as lost:
             cause = lost.__cause__
-            if cause is None or not is_lost(cause) or not self._has_committed(number):
+            if cause is None or not is_lost(cause) or not self._has_committed(token):
                 raise
 
-    def _has_committed(self, number: str) -> bool:
-        """Whether a transaction whose connection is lost took effect. Raises WarehouseUnavailable when nobody tells."""
+    def _has_committed(self, token: str) -> bool:
+        """Whether a transaction whose connection is lost took effect: then it has left its token.
+
+        Not asked by its number: a server that crashed before it wrote the number down gives the same one again.
+        Raises WarehouseUnavailable when nobody tells.
+        """
         give_up_at = time.monotonic() + TOLD_SECONDS
         while True:
             try:
-                with self.session() as session:
-                    (status,) = session.rows("select pg_xact_status(?::xid8)", [number])[0]
-                if status != "in progress":
-                    return bool(status == "committed")
+                return self._has_left(token)
             except WarehouseUnavailable:
                 if time.monotonic() >= give_up_at:
                     raise
-            if time.monotonic() >= give_up_at:
-                raise WarehouseUnavailable(
-                    f"Whether a transaction was committed in {self.address} is not known.",
-                    "It is tried again.",
-                )
             time.sleep(0.2)
+
+    def _has_left(self, token: str) -> bool:
+        with self._lent() as connection:
+            session = self._session_on(connection, autocommit=True)
+            session.run("begin transaction")
+            try:
+                session.run(
+                    f"lock table {COMMITS} in share mode"
+                )  # one that is just committing is waited for
+                return bool(session.rows(f"select 1 from {COMMITS} where token = ?", [token]))  # noqa: S608
+            finally:
+                with suppress(MetaLayerError):
+                    session.run("rollback")
 
     def interrupt(self) -> None:
         """Stop the statements that are at work; what they did is rolled back.

@@ -24,6 +24,7 @@ UNINDEXED = (
     "bronze._corrections",
     "bronze._mends",
     "bronze._fence",
+    "bronze._commits",
 )  # small, or unique anyway
 
 

@@ -44,14 +44,18 @@ def write_csv(
     columns: Sequence[str],
     batch_id: str,
     first_line: int | None,
-) -> None:
-    """The records as CSV: the columns, the batch, the physical line. Texts in quotes: NULL is not an empty one."""
+) -> int:
+    """Write the records as CSV: the columns, the batch, the physical line; how many there are.
+
+    Texts stand in quotes, so that NULL is not an empty one.
+    """
     number = "_row_number" if first_line is None else f"file_row_number + {int(first_line)}"
     listed = ", ".join(
         [*map(quoted, columns), f"{literal(batch_id)} as _batch_id", f"{number} as _row_number"]
     )
     forced = ", ".join([*map(quoted, columns), "_batch_id"])
-    session.run(
+    (count,) = session.rows(
         f"copy (select {listed} from {records_of(parquet)}) to {literal(str(target))} "  # noqa: S608
         f"(format csv, header false, force_quote ({forced}), nullstr '')"
-    )
+    )[0]
+    return int(count)

@@ -49,11 +49,12 @@ class PostgresSession:
             with faults(self._address), self._connection.cursor() as cursor:
                 execute_values(cursor, f"insert into {table} values %s", rows, page_size=ROWS_AT_ONCE)
 
-    def copy(self, table: str, columns: Sequence[str], file: Any) -> None:
-        """Rows from a CSV file without a header, in which NULL is nothing and every text stands in quotes."""
+    def copy(self, table: str, columns: Sequence[str], file: Any) -> int:
+        """How many rows came in from CSV without a header, in which NULL is nothing and texts stand in quotes."""
         listed = ", ".join(map(quoted, columns))
         with faults(self._address), self._connection.cursor() as cursor:
             cursor.copy_expert(f"copy {table} ({listed}) from stdin (format csv)", file)
+            return int(cursor.rowcount)
 
     def temporary(self, name: str, select: str) -> None:
         """Keep a SELECT's rows for the rest of this session. Its statistics are taken: nobody else would."""
@@ -141,6 +142,11 @@ class PostgresSession:
             self.run(f"drop {'view' if 'v' in kinds else 'table'} {self.aside(table)}")
         for prefix in (CUT, PUT):
             self.run(f"drop table if exists {self.aside(table, prefix)}")
+
+    @property
+    def connection(self) -> Any:
+        """psycopg2's own."""
+        return self._connection.driver_connection
 
     def close(self) -> None:
         """Leave nothing behind in the connection, which goes on to serve others."""

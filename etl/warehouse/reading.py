@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
@@ -50,6 +50,17 @@ class Reading(ABC):
             return {
                 row[0]: books.to_published(row, json.loads(row[4])) for row in session.rows(books.PUBLISHED)
             }
+
+    def published_in(self, run_id: int, tables: Collection[str]) -> int | None:
+        """The version that a run has published these very tables in, if it has."""
+        marks = ", ".join("?" * len(tables))
+        with self.session() as session:
+            found = session.rows(
+                f"select version from bronze._publications where run_id = ? and table_name in ({marks}) "  # noqa: S608
+                "group by version having count(*) = ?",
+                [run_id, *tables, len(tables)],
+            )
+        return int(found[0][0]) if found else None
 
     def history(self, limit: int) -> dict[str, tuple[tuple[int, int], ...]]:
         """(version, rows) of the last publications of each table, oldest first."""
