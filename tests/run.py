@@ -24,7 +24,7 @@ CHECKS = {
     "lock files": ["-m", "tests.lock", "--check"],
 }
 # Files go to the workers whole; more than four would fight over the one machine they all start servers on.
-SIDE_BY_SIDE = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile"]
+SIDE_BY_SIDE = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile", "--no-loadscope-reorder"]
 
 
 def main(args: list[str]) -> int:
