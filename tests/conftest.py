@@ -13,7 +13,8 @@ pytest_plugins = ["tests.postgres", "tests.ledgers"]
 LONGEST = (
     "test_law_machine", "test_kill", "test_database", "test_lease", "test_server", "test_workbench", "test_cli",
     "test_same_answer", "test_bad_input", "test_law_cases", "test_mending", "test_postgres", "test_backing_up",
-    "test_migrating", "test_doctor", "test_watching", "test_law_losses", "test_law_atomic", "test_engine", "test_dialects",
+    "test_migrating", "test_doctor", "test_watching", "test_law_losses", "test_law_atomic", "test_engine",
+    "test_dialects",
 )  # fmt: skip
 FOLDERS = ("unit", "integration", "pages", "e2e", "faults")
 
