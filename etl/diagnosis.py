@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ import sqlalchemy as sa
 
 from etl.announcement import read_announcement
 from etl.database import FITNESS, address_of, engine_of, faults, require_fit
-from etl.errors import MetaLayerError
+from etl.errors import LedgerError, MetaLayerError
 from etl.facts import Finding
 from etl.lease import IDLE_SECONDS, LOCK, FileLease
 from etl.ledger import Ledger
@@ -111,7 +112,8 @@ def _folders(settings: Settings) -> Iterator[Found]:
     elif free < LITTLE_SPACE:
         yield _warned("Disk", detail, "Free some space.")
     try:
-        require_restored(settings)
+        with suppress(LedgerError):  # told where the ledger is looked at
+            require_restored(settings)
     except MetaLayerError as fault:
         yield _failed("Restore", fault.message, fault.hint)
 

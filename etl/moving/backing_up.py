@@ -12,9 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg2.errors
+
 import etl
 from etl.database import address_of, engine_of, faults
-from etl.errors import UsageError
+from etl.errors import UsageError, WarehouseUnavailable
 from etl.ledger import Ledger
 from etl.ledger.copying import TABLES
 from etl.ledger.postgres import SCHEMA
@@ -29,7 +31,9 @@ from etl.warehouse.postgres_bronze import OWNED
 from etl.warehouse.postgres_held import OPTIONS
 from etl.warehouse.postgres_sql import SCHEMAS
 
-AT_EASE = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
+AT_EASE = {"statement_timeout": "0", "lock_timeout": "60s", "idle_in_transaction_session_timeout": "0"}
+BUILT = f"^({'|'.join(ASIDE)})"  # aside, and not published
+TRIES = 10
 LEVEL = 3  # of gzip: the disk is no slower than that
 
 
@@ -112,13 +116,13 @@ def _of_files(
 
 def _of_postgres(settings: Settings, folder: Path, revision: str, made_at: datetime) -> Manifest:
     if settings.ledger == settings.warehouse:
-        with _snapshot(settings, ledger=False) as raw:
+        with _snapshot(settings, (*SCHEMAS, SCHEMA)) as raw:
             tables = [*_ledger(raw, folder), *_warehouse(raw, folder)]
             version = _version(raw)
     else:
-        with _snapshot(settings, ledger=True) as raw:  # first: as above
+        with _snapshot(settings, (SCHEMA,), ledger=True) as raw:  # first: as above
             tables = _ledger(raw, folder)
-        with _snapshot(settings, ledger=False) as raw:
+        with _snapshot(settings, SCHEMAS) as raw:
             tables += _warehouse(raw, folder)
             version = _version(raw)
     rows = sum(table.rows for table in tables if not table.name.startswith(f"{SCHEMA}."))
@@ -126,8 +130,8 @@ def _of_postgres(settings: Settings, folder: Path, revision: str, made_at: datet
 
 
 @contextmanager
-def _snapshot(settings: Settings, *, ledger: bool) -> Iterator[Any]:
-    """A connection of psycopg2 in one transaction that sees one state."""
+def _snapshot(settings: Settings, schemas: tuple[str, ...], *, ledger: bool = False) -> Iterator[Any]:
+    """A connection of psycopg2 in one transaction that sees one state; no table of the schemas changes its columns."""
     url = settings.ledger if ledger else settings.warehouse
     own = settings.database.ledger_password if ledger else None
     password = settings.database.password if own is None else own
@@ -141,10 +145,43 @@ def _snapshot(settings: Settings, *, ledger: bool) -> Iterator[Any]:
             raw = connection.driver_connection
             assert raw is not None  # noqa: S101 - for mypy: just made
             raw.set_session(isolation_level="REPEATABLE READ", readonly=True)
+            _hold_columns(raw, schemas)
             yield raw
         finally:
             connection.close()
             engine.dispose()
+
+
+def _hold_columns(raw: Any, schemas: tuple[str, ...]) -> None:
+    """Begin the transaction with a lock on every table: a column added anew is empty to a snapshot from before.
+
+    The snapshot is of the first SELECT after the locks. Tables come and go until then, so it is looked at again.
+    """
+    for _ in range(TRIES):
+        expected = _tables(raw, schemas)
+        raw.rollback()
+        try:
+            with raw.cursor() as cursor:
+                for schema, name in expected:
+                    cursor.execute(f"lock table {quoted(schema)}.{quoted(name)} in access share mode")
+        except (psycopg2.errors.UndefinedTable, psycopg2.errors.DeadlockDetected):
+            raw.rollback()
+            continue
+        if _tables(raw, schemas) == expected:
+            return
+        raw.rollback()
+    raise WarehouseUnavailable(
+        "Tables came and went each time that the backup began.", "Take it again when the run has ended."
+    )
+
+
+def _tables(raw: Any, schemas: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    return _asked(
+        raw,
+        "select n.nspname, c.relname from pg_class as c join pg_namespace as n on n.oid = c.relnamespace "
+        "where n.nspname = any(%s) and c.relkind = 'r' and c.relname !~ %s order by 1, 2",
+        (list(schemas), BUILT),
+    )
 
 
 def _warehouse(raw: Any, folder: Path) -> list[KeptTable]:
@@ -153,7 +190,7 @@ def _warehouse(raw: Any, folder: Path) -> list[KeptTable]:
         "select n.nspname, c.relname, coalesce(obj_description(c.oid, 'pg_class'), '') from pg_class as c "
         "join pg_namespace as n on n.oid = c.relnamespace "
         "where n.nspname = any(%s) and c.relkind = 'r' and c.relname !~ %s order by 1, 2",
-        (list(SCHEMAS), f"^({'|'.join(ASIDE)})"),
+        (list(SCHEMAS), BUILT),
     )
     return [
         _copied(raw, folder, schema, name, said.removeprefix(OWNED) if said.startswith(OWNED) else "")

@@ -26,7 +26,7 @@ from etl.moving import manifest as manifests
 from etl.moving.drawing import Drawn, draw
 from etl.moving.manifest import EMBEDDED, POSTGRES, KeptTable, Manifest
 from etl.moving.places import Places, opened
-from etl.moving.restored import mark_of
+from etl.moving.restored import is_marked, mark, mark_of, unmark
 from etl.settings import Settings, embedded_path, is_postgres
 from etl.warehouse import bookkeeping as books
 from etl.warehouse.duckdb_attached import AttachedDuckDB
@@ -137,7 +137,7 @@ def _into_files(
 def _put_files(
     folder: Path, manifest: Manifest, settings: Settings, clock: Callable[[], datetime], replace: bool
 ) -> Path | None:
-    mark, bronze = mark_of(settings), settings.files / "bronze"
+    begun, bronze = mark_of(settings), settings.files / "bronze"
     warehouse, ledger = embedded_path(settings.warehouse), embedded_path(settings.ledger)
     standing = [path for path in (warehouse, ledger) if path.exists() and path.stat().st_size]
     standing += [bronze] if bronze.exists() and any(bronze.rglob("*.parquet")) else []
@@ -152,13 +152,13 @@ def _put_files(
             target = coming / file.path
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / file.path, target)
-        mark.touch()
+        begun.touch()
         moved_to = _move_aside(settings, clock) if standing else None
         for name, place in (("ledger.sqlite", ledger), ("bronze", bronze), ("warehouse.duckdb", warehouse)):
             place.parent.mkdir(parents=True, exist_ok=True)
             if (coming / name).exists():
                 shutil.move(coming / name, place)
-        mark.unlink()
+        begun.unlink()
     finally:
         shutil.rmtree(coming, ignore_errors=True)
     return moved_to
@@ -198,6 +198,7 @@ def _into_postgres(
         drawn = draw(
             settings, catalog, places.warehouse, Ledger(settings.ledger, clock, settings.database), clock
         )
+    unmark(settings)
     warehouse = PostgresWarehouse(settings)
     try:
         warehouse.grant_all()
@@ -207,7 +208,8 @@ def _into_postgres(
 
 
 def _require_room(places: Places, replace: bool) -> None:
-    found = [*places.warehouse.found(), *_ledger_tables(places)]
+    # A ledger whose warehouse never came is what an earlier try has left.
+    found = places.warehouse.found() + ([] if is_marked(places.ledger) else _ledger_tables(places))
     if found and not replace:
         more = f" and {len(found) - NAMED_AT_MOST} more" if len(found) > NAMED_AT_MOST else ""
         raise UsageError(
@@ -258,6 +260,8 @@ def _put_ledger(folder: Path, manifest: Manifest, places: Places) -> None:
         schemas.bring_to_head(connection, places.schema)
         places.schema.count_on(connection)
         _tell_others(connection)
+        if not places.shared:  # and so committed before the warehouse
+            mark(connection)
 
 
 def _tell_others(connection: sa.Connection) -> None:

@@ -15,7 +15,8 @@ ON_ONE = {
     "test_lockdown", "test_reader", "test_reader_laws", "test_reader_lines", "test_reader_nets",
     "test_reader_planted", "test_reader_refusals", "test_scheduler", "test_same_answer",
     "test_outside_readers", "test_queries_gate", "test_postgres_prepared", "test_silver_alike",
-    "test_postgres_server", "test_migrating", "test_doctor",
+    "test_postgres_server", "test_postgres_answers", "test_migrating", "test_doctor",
+    "test_backing_up_postgres",
 }  # fmt: skip
 
 
