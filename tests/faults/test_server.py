@@ -285,7 +285,7 @@ def test_hot_reloads_and_emptied_caches_leave_one_engine_and_one_scheduler(tmp_p
         with tab(server.url) as browser:
             browser.run()
             first = seen(spy)
-            assert engines_and_schedulers(first) == ["APScheduler", "metalayer-engine"]
+            assert engines_and_schedulers(first) == ["APScheduler", "metalayer-engine", "metalayer-lease"]
             for number in range(3):
                 edit(copy, number)
                 until(lambda number=number: f"edit {number}" in " ".join(browser.run().texts))  # type: ignore[misc]
@@ -295,7 +295,7 @@ def test_hot_reloads_and_emptied_caches_leave_one_engine_and_one_scheduler(tmp_p
         last = seen(spy)
         assert last["modules"]["etl.process"] != first["modules"]["etl.process"], "it was reloaded"
         assert (last["service"], last["host"]) == (first["service"], first["host"])
-        assert engines_and_schedulers(last) == ["APScheduler", "metalayer-engine"]
+        assert engines_and_schedulers(last) == ["APScheduler", "metalayer-engine", "metalayer-lease"]
         assert idents(last) == idents(first), "the very same ones"
         land(settings, "erp/erp_sales_2.csv", SALES + "5,12,2,1,2026-03-01,5.00\n")
         until(lambda: any(batch["path"] == "erp/erp_sales_2.csv" for batch in server.ask("batches")))
