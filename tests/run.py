@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -32,6 +33,8 @@ def main(args: list[str]) -> int:
 
     os.chdir(ROOT)
     forget_the_users_settings()
+    # A shell's background job ignores Ctrl-C, and would have every process of the tests ignore it too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if args:
         return pytest.main(args)
     outcome = Checked([], [])
