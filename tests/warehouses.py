@@ -39,7 +39,11 @@ class Lying:
         """The database of a place, an empty one when it is new or a copy of `like`, to which nobody is connected."""
         assert self.server is not None
         if place not in self.databases:
-            self.databases[place] = copied(self.server, like or prepared(self.server))
+            # A server that asks for a password lets in only those who know it; its databases are made as they come.
+            empty = self.server.password is not None and not like
+            self.databases[place] = (
+                fresh_database(self.server) if empty else copied(self.server, like or prepared(self.server))
+            )
         return self.databases[place]
 
     def drop(self, state: Path) -> None:

@@ -17,7 +17,7 @@ from etl.gate import require_select
 from etl.service import Service
 from etl.settings import Settings
 from tests.contents import succeeded
-from tests.postgres import ADMIN_PASSWORD, Server, running_server
+from tests.postgres import ADMIN_PASSWORD, Server, fresh_database, running_server
 from tests.warehouses import on_postgres
 from tests.workspaces import few_files, opened, run, workspace
 
@@ -257,7 +257,7 @@ def test_the_reading_role_may_not_write_even_where_a_transaction_lets_it(
 def test_without_the_right_to_make_roles_everything_works_and_is_told(tmp_path: Path) -> None:
     with running_server() as server, on_postgres(server):
         made = built(tmp_path)
-        database = made.warehouse.rpartition("/")[2]
+        database = fresh_database(server).rpartition("/")[2]  # in which the other user made nothing yet
         server.execute("create role ordinary login nosuperuser nocreaterole")
         server.execute(f'alter database "{database}" owner to ordinary')
         url = server.url(database, "ordinary")
