@@ -105,7 +105,7 @@ try_image() {
   echo "  built in $(since "$started"), $(docker image inspect --format '{{.Size}}' metalayer-tried | awk '{ printf "%.0f MB, ", $1 / 1e6 }')of which $(docker image inspect --format '{{.Size}}' "$PYTHON_IMAGE" | awk '{ printf "%.0f MB", $1 / 1e6 }') are the base"
   expect "user" 10001:10001 "$(docker image inspect --format '{{.Config.User}}' metalayer-tried)"
   expect "compilers, and a pip or its cache beside what is installed" "" "$(docker run --rm --entrypoint sh metalayer-tried -c \
-    'command -v gcc cc g++ make ld; ls -d /app/.venv/bin/pip* /root/.cache /tmp/* 2>/dev/null' || true)"
+    'command -v gcc cc g++ make ld; ls -d /app/.venv/bin/pip* ~root/.cache /tmp/* 2>/dev/null' || true)"
 }
 
 try_start() {
